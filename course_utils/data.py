@@ -1,0 +1,237 @@
+"""Sequences to learn from: Japanese Vowels, a small batch, collating and bucketing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from course_utils.sequences import Lengths, Side, check_lengths, lengths_of, pad_batch
+
+SMALL_LENGTHS = (5, 3, 7, 2)
+
+
+def small_batch(
+    lengths: Sequence[int] = SMALL_LENGTHS,
+    features: int = 10,
+    *,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> list[Tensor]:
+    """Random sequences of shapes ``(L_i, features)``, the same on every device."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    return [
+        torch.randn(n, features, generator=generator, dtype=dtype, device="cpu").to(device)
+        for n in check_lengths(lengths).tolist()
+    ]
+
+
+@dataclass(frozen=True)
+class SequenceDataset(Dataset):
+    """Sequences of shapes ``(L_i, F)`` and one target for each.
+
+    Targets are class numbers ``(N,)``, or a list of tensors ``(L_i, ...)``, one target a step.
+    """
+
+    sequences: list[Tensor]
+    targets: Tensor | list[Tensor]
+
+    def __post_init__(self) -> None:
+        if len(self.sequences) != len(self.targets):
+            raise ValueError(f"{len(self.sequences)} sequences, but {len(self.targets)} targets")
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.sequences[index], self.targets[index]
+
+    @cached_property
+    def lengths(self) -> Tensor:
+        """Number of steps of each sequence, ``(N,)``."""
+        return lengths_of(self.sequences)
+
+    def subset(self, indices: Sequence[int]) -> SequenceDataset:
+        """The sequences and targets at these indices, in this order."""
+        chosen = [self.targets[i] for i in indices]
+        targets = torch.stack(chosen) if isinstance(self.targets, Tensor) else chosen
+        return SequenceDataset([self.sequences[i] for i in indices], targets)
+
+
+@lru_cache
+def load_japanese_vowels(split: Literal["train", "test"]) -> SequenceDataset:
+    """Utterances of two Japanese vowels by nine speakers; the target is the speaker, 0 to 8.
+
+    270 utterances to train on and 370 to test on, 7 to 29 frames each, 12 LPC cepstrum
+    coefficients a frame, float32 on the CPU. Read from files inside the package ``sktime``.
+
+    Source: Kudo, Toyama and Shimbo (1999), Multidimensional curve classification using
+    passing-through regions, Pattern Recognition Letters 20.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f"split is {split!r}, expected 'train' or 'test'")
+    from sktime.datasets import load_japanese_vowels as load
+
+    frames, speakers = load(split=split, return_type="df-list")
+    sequences = [torch.tensor(f.to_numpy(), dtype=torch.float32, device="cpu") for f in frames]
+    targets = torch.tensor([int(speaker) - 1 for speaker in speakers], device="cpu")
+    return SequenceDataset(sequences, targets)
+
+
+def split_validation(
+    dataset: SequenceDataset, fraction: float = 0.2, *, seed: int = 0
+) -> tuple[SequenceDataset, SequenceDataset]:
+    """Split off a validation set in which every class keeps its share: ``(train, validation)``.
+
+    Source: ``sklearn.model_selection.train_test_split(stratify=...)``.
+    """
+    from sklearn.model_selection import train_test_split
+
+    train, validation = train_test_split(
+        range(len(dataset)), test_size=fraction, stratify=dataset.targets, random_state=seed
+    )
+    return dataset.subset(train), dataset.subset(validation)
+
+
+@dataclass(frozen=True)
+class Normalizer:
+    """Subtract each channel's mean and divide by its standard deviation, both ``(F,)``."""
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def fit(cls, sequences: Sequence[Tensor]) -> Normalizer:
+        """Measure mean and deviation over real frames only, before any padding exists."""
+        frames = torch.cat(list(sequences))
+        return cls(frames.mean(0), frames.std(0).clamp(min=1e-8))
+
+    def __call__(self, dataset: SequenceDataset) -> SequenceDataset:
+        """The same data set with every channel normalised."""
+        return SequenceDataset(
+            [(s - self.mean) / self.std for s in dataset.sequences], dataset.targets
+        )
+
+
+class Batch(NamedTuple):
+    """A padded batch: inputs ``(B, T, F)``, lengths ``(B,)`` on the CPU, and targets."""
+
+    inputs: Tensor
+    lengths: Tensor
+    targets: Tensor
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch with inputs and targets on a device; lengths stay on the CPU."""
+        return Batch(self.inputs.to(device), self.lengths, self.targets.to(device))
+
+
+def collate(
+    items: Sequence[tuple[Tensor, Tensor]],
+    *,
+    max_length: int | None = None,
+    padding_side: Side = "right",
+) -> Batch:
+    """Turn a list of ``(sequence, target)`` into a :class:`Batch`, for ``DataLoader``.
+
+    Args:
+        items: sequences ``(L_i, F)``; targets are single numbers, or ``(L_i, ...)``, padded
+            like the inputs.
+        max_length: the padded length ``T``; the longest sequence if not given.
+        padding_side: where the pads go.
+    """
+    sequences, targets = zip(*items, strict=True)
+    inputs = pad_batch(sequences, max_length=max_length, padding_side=padding_side)
+    if targets[0].dim() == 0:
+        stacked = torch.stack(targets)
+    else:
+        stacked = pad_batch(targets, max_length=max_length, padding_side=padding_side)
+    return Batch(inputs, lengths_of(sequences), stacked)
+
+
+class BucketBatchSampler(Sampler[list[int]]):
+    """Batches of sequences of similar length, different ones every epoch.
+
+    Each epoch multiplies every length by a random factor near 1, sorts by the result, cuts the
+    order into batches and shuffles the batches. The factor's width decides: 0 gives sorted
+    batches that hardly ever change, much more gives random batches full of padding.
+
+    Args:
+        lengths: number of steps of every sequence in the data set, ``(N,)``.
+        batch_size: sequences a batch; give this or ``max_cells``.
+        max_cells: most cells ``B x T`` of a batch, padding included: a token budget, which
+            bounds the memory that the largest batch needs.
+        jitter: width of the random factor, which lies in ``1 - jitter/2`` to ``1 + jitter/2``.
+        seed: the same seed gives the same batches in the same epoch.
+
+    Raises:
+        ValueError: both or neither of ``batch_size`` and ``max_cells``, a number below 1, a
+            jitter outside 0 to 2, or a sequence longer than ``max_cells``.
+
+    Use: ``DataLoader(dataset, batch_sampler=BucketBatchSampler(...), collate_fn=collate)``.
+    """
+
+    def __init__(
+        self,
+        lengths: Lengths,
+        *,
+        batch_size: int | None = None,
+        max_cells: int | None = None,
+        jitter: float = 0.2,
+        seed: int = 0,
+    ) -> None:
+        self.lengths = check_lengths(lengths).cpu()
+        if (batch_size is None) == (max_cells is None):
+            raise ValueError("give either batch_size or max_cells")
+        for name, value in (("batch_size", batch_size), ("max_cells", max_cells)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}, expected at least 1")
+        if not 0 <= jitter <= 2:
+            raise ValueError(f"jitter is {jitter}, expected a number from 0 to 2")
+        if max_cells is not None:
+            check_lengths(self.lengths, max_cells)
+        self.batch_size, self.max_cells = batch_size, max_cells
+        self.jitter, self.seed, self.epoch = jitter, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose which epoch's batches come next; iterating moves on by itself."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._batches(self.epoch))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        batches = self._batches(self.epoch)
+        self.epoch += 1
+        return iter(batches)
+
+    def _batches(self, epoch: int) -> list[list[int]]:
+        generator = torch.Generator("cpu").manual_seed(self.seed + 1_000_003 * epoch)
+        batches = self._cut(self._noisy_order(generator))
+        shuffled = torch.randperm(len(batches), generator=generator, device="cpu")
+        return [batches[i] for i in shuffled.tolist()]
+
+    def _noisy_order(self, generator: torch.Generator) -> list[int]:
+        noise = torch.rand(len(self.lengths), generator=generator, device="cpu") - 0.5
+        return (self.lengths * (1 + self.jitter * noise)).argsort().tolist()
+
+    def _cut(self, order: list[int]) -> list[list[int]]:
+        batches: list[list[int]] = [[]]
+        longest = 0
+        for index in order:
+            longest = max(longest, int(self.lengths[index]))
+            full = (
+                len(batches[-1]) == self.batch_size
+                if self.batch_size is not None
+                else (len(batches[-1]) + 1) * longest > self.max_cells
+            )
+            if full and batches[-1]:
+                batches.append([])
+                longest = int(self.lengths[index])
+            batches[-1].append(index)
+        return [batch for batch in batches if batch]

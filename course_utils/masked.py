@@ -1,0 +1,260 @@
+"""Means, maxima, softmax and losses that see real steps only.
+
+A mask is boolean with ``True`` = real. It has as many dimensions as the values, or misses
+only feature axes behind ``(B, T)``; an axis of size one is broadcast, nothing else is.
+Values under the mask are replaced *before* any arithmetic, so that NaN there reaches neither
+the result nor a gradient.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Per = Literal["token", "sequence", "step"]
+Empty = Literal["raise", 0]
+
+
+def expand_mask(mask: Tensor, values: Tensor) -> Tensor:
+    """The mask with the shape of the values.
+
+    Args:
+        mask: boolean, ``(B, T)`` up to the full shape of the values.
+        values: ``(B, T, ...)``.
+
+    Raises:
+        TypeError: the mask is not boolean.
+        ValueError: shapes that do not fit, or another device; both shapes are named.
+    """
+    if mask.dtype != torch.bool:
+        raise TypeError(
+            f"the mask has dtype {mask.dtype}, expected torch.bool with True = real: "
+            "keep masks boolean, or compare first (mask == 1)"
+        )
+    if mask.device != values.device:
+        raise ValueError(
+            f"the mask is on {mask.device} and the values are on {values.device}: "
+            "move the mask with mask.to(values.device)"
+        )
+    shapes = f"mask {tuple(mask.shape)} does not fit values {tuple(values.shape)}"
+    if mask.dim() > values.dim() or mask.dim() < min(2, values.dim()):
+        raise ValueError(
+            f"{shapes}: a mask has the dimensions of the values, or (B, T) for (B, T, ...). "
+            "Broadcasting anything else would pair the wrong numbers in silence"
+        )
+    for axis, (m, v) in enumerate(zip(mask.shape, values.shape, strict=False)):
+        if m not in (1, v):
+            raise ValueError(f"{shapes}: axis {axis} has {m} against {v} entries")
+    return mask.reshape(*mask.shape, *[1] * (values.dim() - mask.dim())).expand(values.shape)
+
+
+def _check_empty(empty: Empty) -> None:
+    if empty != "raise" and (isinstance(empty, bool) or empty != 0):
+        raise ValueError(f"empty is {empty!r}, expected 'raise' or 0")
+
+
+def _refuse_empty(has_real: Tensor, what: str) -> None:
+    """Raise unless every entry of ``has_real`` is True."""
+    if not bool(has_real.all()):
+        where = (~has_real).nonzero()[0].tolist()
+        place = f" at index {where[0] if len(where) == 1 else tuple(where)}" if where else ""
+        raise ValueError(
+            f"{what}{place} has no real step, so there is nothing to average: drop it from the "
+            "batch, or pass empty=0 to let it count as zero"
+        )
+
+
+def position_weights(mask: Tensor, per: Per = "token", *, empty: Empty = "raise") -> Tensor:
+    """What every position counts in a mean: weights of the mask's shape that sum to 1.
+
+    Args:
+        mask: boolean ``(B, T)``.
+        per: ``"token"`` all real steps alike; ``"sequence"`` all sequences alike, and a
+            sequence's steps alike; ``"step"`` all time steps alike, and the rows still alive
+            at a step alike.
+        empty: ``"raise"``, or 0 to give rows (steps) without real positions no weight.
+
+    Raises:
+        ValueError: an unknown ``per``, or no real position where one is needed.
+    """
+    _check_empty(empty)
+    if mask.dim() != 2:
+        raise ValueError(f"position weights need a mask (B, T), got {tuple(mask.shape)}")
+    real = mask.to(torch.get_default_dtype())
+    if per == "token":
+        if empty == "raise":
+            _refuse_empty(mask.any(), "the batch")
+        return real / real.sum().clamp(min=1)
+    if per not in ("sequence", "step"):
+        raise ValueError(f"per is {per!r}, expected 'token', 'sequence' or 'step'")
+    axis = 1 if per == "sequence" else 0
+    if empty == "raise":
+        _refuse_empty(mask.any(axis), "the sequence" if per == "sequence" else "the step")
+    groups = mask.any(axis).sum().clamp(min=1)
+    return real / real.sum(axis, keepdim=True).clamp(min=1) / groups
+
+
+def masked_mean(
+    values: Tensor,
+    mask: Tensor,
+    *,
+    dim: int | None = None,
+    per: Per = "token",
+    empty: Empty = "raise",
+) -> Tensor:
+    """Mean over real positions: a scalar, or with ``dim`` a tensor without that axis.
+
+    Args:
+        values: ``(B, T)`` or ``(B, T, ...)``; all features of a real step are real unless the
+            mask says otherwise.
+        mask: boolean, see :func:`expand_mask`.
+        dim: average along this axis only: ``dim=1`` pools ``(B, T, F)`` to ``(B, F)``.
+        per: what counts alike, see :func:`position_weights`; needs a mask ``(B, T)``.
+        empty: ``"raise"`` where there is nothing to average, or 0 to return zero there.
+
+    Raises:
+        TypeError, ValueError: a mask that does not fit, or nothing to average.
+    """
+    _check_empty(empty)
+    full = expand_mask(mask, values)
+    result_dtype = values.dtype if values.is_floating_point() else torch.get_default_dtype()
+    # Sums of half-precision numbers overflow long before their mean does.
+    wide = torch.promote_types(result_dtype, torch.float32)
+    clean = values.masked_fill(~full, 0).to(wide)
+    if per != "token":
+        if dim is not None or mask.dim() != 2 or mask.shape != values.shape[:2]:
+            raise ValueError(f"per={per!r} needs a mask (B, T) and no dim, got {tuple(mask.shape)}")
+        weights = position_weights(mask, per, empty=empty).to(wide)
+        features = clean.flatten(2).mean(2) if clean.dim() > 2 else clean
+        return (features * weights).sum().to(result_dtype)
+    has_real = full.any() if dim is None else full.any(dim)
+    if empty == "raise":
+        _refuse_empty(has_real, "the batch" if dim is None else "the slice")
+    count = full.sum() if dim is None else full.sum(dim)
+    total = clean.sum() if dim is None else clean.sum(dim)
+    return (total / count.clamp(min=1)).to(result_dtype)
+
+
+def masked_max(values: Tensor, mask: Tensor, *, dim: int = 1, empty: Empty = "raise") -> Tensor:
+    """Largest real value along ``dim``: ``(B, T, F)`` to ``(B, F)`` with ``dim=1``.
+
+    Raises:
+        TypeError, ValueError: a mask that does not fit, or nothing to choose from.
+    """
+    _check_empty(empty)
+    full = expand_mask(mask, values)
+    has_real = full.any(dim)
+    if empty == "raise":
+        _refuse_empty(has_real, "the slice")
+    lowest = -torch.inf if values.is_floating_point() else torch.iinfo(values.dtype).min
+    return values.masked_fill(~full, lowest).amax(dim).masked_fill(~has_real, 0)
+
+
+def masked_softmax(scores: Tensor, mask: Tensor, *, dim: int = -1) -> Tensor:
+    """Softmax over real positions; masked ones get 0, and so does a row without any.
+
+    Args:
+        scores: any shape; ``-inf`` among real scores is fine.
+        mask: boolean, as many dimensions as the scores (axes of size one are broadcast).
+        dim: the axis that sums to 1.
+
+    Raises:
+        TypeError, ValueError: a mask that does not fit.
+    """
+    if mask.dim() != scores.dim():
+        raise ValueError(
+            f"mask {tuple(mask.shape)} and scores {tuple(scores.shape)} need the same number of "
+            "dimensions: say which axis holds the keys, for example mask[:, None, :]"
+        )
+    full = expand_mask(mask, scores)
+    # A row of -inf alone would be 0/0, forward and backward: such a row gets zeros instead.
+    empty = ~full.any(dim, keepdim=True)
+    safe = scores.masked_fill(~full, -torch.inf).masked_fill(empty, 0)
+    return safe.softmax(dim).masked_fill(~full, 0)
+
+
+def _check_pair(prediction: Tensor, target: Tensor) -> None:
+    if prediction.shape != target.shape:
+        raise ValueError(
+            f"prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ in "
+            "shape: broadcasting would pair the wrong numbers in silence"
+        )
+
+
+def masked_mse(
+    prediction: Tensor,
+    target: Tensor,
+    mask: Tensor,
+    *,
+    per: Per = "token",
+    empty: Empty = "raise",
+) -> Tensor:
+    """Mean squared error over real positions, features included in the mean: a scalar.
+
+    Args:
+        prediction, target: ``(B, T)`` or ``(B, T, ...)``, the same shape.
+        mask: boolean, see :func:`expand_mask`.
+        per, empty: see :func:`masked_mean`.
+
+    Raises:
+        TypeError, ValueError: shapes that differ, a mask that does not fit, nothing real.
+    """
+    _check_pair(prediction, target)
+    pads = ~expand_mask(mask, prediction)
+    error = prediction.masked_fill(pads, 0) - target.masked_fill(pads, 0)
+    return masked_mean(error.square(), mask, per=per, empty=empty)
+
+
+def _check_classes(logits: Tensor, target: Tensor, mask: Tensor) -> None:
+    if logits.shape[:-1] != target.shape:
+        raise ValueError(
+            f"logits {tuple(logits.shape)} need targets {tuple(logits.shape[:-1])} (the classes "
+            f"are the last axis), got {tuple(target.shape)}"
+        )
+    if target.is_floating_point() or target.dtype == torch.bool:
+        raise TypeError(f"targets are class numbers, expected an integer dtype, got {target.dtype}")
+    expand_mask(mask, target)
+
+
+def masked_cross_entropy(
+    logits: Tensor,
+    target: Tensor,
+    mask: Tensor,
+    *,
+    per: Per = "token",
+    empty: Empty = "raise",
+) -> Tensor:
+    """Mean cross-entropy over real positions: a scalar.
+
+    Args:
+        logits: ``(B, T, C)``, the classes last.
+        target: class numbers ``(B, T)``; what stands at pads does not matter.
+        mask: boolean ``(B, T)``.
+        per, empty: see :func:`masked_mean`.
+
+    Raises:
+        TypeError, ValueError: shapes that do not fit, float targets, nothing real.
+    """
+    _check_classes(logits, target, mask)
+    real = expand_mask(mask, target)
+    flat = F.cross_entropy(
+        logits.masked_fill(~real[..., None], 0).flatten(0, -2),
+        target.masked_fill(~real, 0).flatten().long(),
+        reduction="none",
+    )
+    return masked_mean(flat.view(target.shape), mask, per=per, empty=empty)
+
+
+def masked_accuracy(
+    logits: Tensor, target: Tensor, mask: Tensor, *, empty: Empty = "raise"
+) -> Tensor:
+    """Share of real positions whose largest logit is the target's class: a scalar.
+
+    Args and errors: as :func:`masked_cross_entropy`.
+    """
+    _check_classes(logits, target, mask)
+    right = (logits.argmax(-1) == target).to(torch.get_default_dtype())
+    return masked_mean(right, mask, empty=empty)

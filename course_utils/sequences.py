@@ -1,0 +1,350 @@
+"""Lengths, masks, padding, packing and last steps.
+
+Shapes: ``B`` sequences in a batch, ``T`` steps after padding, ``F`` features,
+lengths ``(B,)``. Everything is batch first, and a mask is boolean with
+``True`` = real. Only ``torch`` is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import (
+    PackedSequence,
+    pack_padded_sequence,
+    pad_packed_sequence,
+    pad_sequence,
+)
+
+Lengths = Tensor | Sequence[int]
+Side = Literal["right", "left"]
+MaskConvention = Literal["rnn", "mha", "sdpa", "huggingface"]
+
+_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
+
+def check_lengths(
+    lengths: Lengths,
+    max_length: int | None = None,
+    *,
+    batch_size: int | None = None,
+    min_length: int = 0,
+) -> Tensor:
+    """Return the lengths as an int64 tensor of shape ``(B,)``, or say what is wrong.
+
+    Args:
+        lengths: number of real steps of each sequence, ``(B,)``; a list is put on the CPU.
+        max_length: the padded length ``T`` that no length may exceed.
+        batch_size: the number of rows ``B`` that there must be lengths for.
+        min_length: the smallest length that makes sense for the caller.
+
+    Raises:
+        TypeError: the lengths are not whole numbers.
+        ValueError: wrong shape or count, or a length out of range.
+    """
+    if not isinstance(lengths, Tensor):
+        lengths = torch.as_tensor(lengths, device="cpu")
+        if lengths.numel() == 0:
+            lengths = lengths.long()
+    if lengths.dtype not in _INTEGERS:
+        raise TypeError(
+            f"lengths have dtype {lengths.dtype}, but a length counts steps: pass whole numbers, "
+            "for example lengths.long() or [len(s) for s in sequences]"
+        )
+    if lengths.dim() != 1:
+        raise ValueError(
+            f"lengths have shape {tuple(lengths.shape)}, expected (B,): one length a sequence"
+        )
+    if batch_size is not None and len(lengths) != batch_size:
+        raise ValueError(
+            f"got {len(lengths)} lengths for a batch of {batch_size} sequences: "
+            "pass one length for each row, in the order of the rows"
+        )
+    lengths = lengths.long()
+    if len(lengths) == 0:
+        return lengths
+    shortest, longest = (int(bound) for bound in lengths.aminmax())
+    if shortest < min_length:
+        row = int(lengths.argmin())
+        reason = (
+            "a length cannot be negative"
+            if shortest < 0
+            else f"every sequence needs at least {min_length} real step: drop this row first"
+        )
+        raise ValueError(f"lengths[{row}] is {shortest}: {reason}")
+    if max_length is not None and longest > max_length:
+        row = int(lengths.argmax())
+        raise ValueError(
+            f"lengths[{row}] is {longest}, but the batch has only {max_length} steps: a length "
+            "cannot exceed the padded length T. Were the sequences cut, or the axes swapped?"
+        )
+    return lengths
+
+
+def _check_padded(padded: Tensor) -> None:
+    if padded.dim() < 2:
+        raise ValueError(
+            f"a padded batch has shape (B, T) or (B, T, ...), got {tuple(padded.shape)}"
+        )
+
+
+def _check_side(side: str) -> None:
+    if side not in ("right", "left"):
+        raise ValueError(f"padding_side is {side!r}, expected 'right' or 'left'")
+
+
+def _check_same_device(lengths: Tensor, values: Tensor) -> None:
+    if lengths.device.type != "cpu" and lengths.device != values.device:
+        raise ValueError(
+            f"lengths are on {lengths.device} and the batch is on {values.device}: "
+            "keep lengths on the CPU, which works with a batch on any device"
+        )
+
+
+def lengths_of(sequences: Sequence[Tensor]) -> Tensor:
+    """Number of steps of each sequence, an int64 CPU tensor of shape ``(B,)``."""
+    return torch.tensor([len(sequence) for sequence in sequences], dtype=torch.int64, device="cpu")
+
+
+def lengths_to_mask(
+    lengths: Lengths, max_length: int | None = None, *, device: torch.device | str | None = None
+) -> Tensor:
+    """Boolean mask of shape ``(B, T)``: True where a step is real.
+
+    Args:
+        lengths: real steps of each sequence, ``(B,)``; 0 gives a row without real steps.
+        max_length: the padded length ``T``; the longest length if not given.
+        device: where the mask goes; where the lengths are if not given.
+
+    Raises:
+        TypeError, ValueError: as :func:`check_lengths`.
+    """
+    lengths = check_lengths(lengths, max_length)
+    if device is not None:
+        lengths = lengths.to(device)
+    if max_length is None:
+        max_length = int(lengths.max()) if len(lengths) else 0
+    steps = torch.arange(max_length, device=lengths.device)
+    return steps[None, :] < lengths[:, None]
+
+
+def mask_to_lengths(mask: Tensor) -> Tensor:
+    """Lengths ``(B,)`` of a right-padded boolean mask ``(B, T)``.
+
+    Raises:
+        TypeError: the mask is not boolean.
+        ValueError: the mask is not ``(B, T)``, or a real step follows padding in some row.
+    """
+    if mask.dtype != torch.bool:
+        raise TypeError(f"the mask has dtype {mask.dtype}, expected torch.bool with True = real")
+    if mask.dim() != 2:
+        raise ValueError(f"the mask has shape {tuple(mask.shape)}, expected (B, T)")
+    lengths = mask.sum(1)
+    broken = (mask != lengths_to_mask(lengths, mask.shape[1])).any(1)
+    if broken.any():
+        row = int(broken.int().argmax())
+        raise ValueError(
+            f"row {row} of the mask has a real step after padding (a hole, or left padding), so "
+            "one length cannot describe it; mask.sum(1) counts its real steps"
+        )
+    return lengths
+
+
+def _from_huggingface(mask: Tensor) -> Tensor:
+    if bool(((mask != 0) & (mask != 1)).any()):
+        raise ValueError("a Hugging Face attention mask holds only 1 (attend) and 0 (ignore)")
+    return mask == 1
+
+
+# convention -> (number of dimensions, boolean?, to True = real (B, T), from True = real (B, T))
+_CONVENTIONS = {
+    "rnn": (2, True, lambda m: m, lambda m: m),
+    "mha": (2, True, lambda m: ~m, lambda m: ~m),
+    "sdpa": (4, True, lambda m: m[:, 0, 0, :], lambda m: m[:, None, None, :]),
+    "huggingface": (2, False, _from_huggingface, lambda m: m.long()),
+}
+
+
+def convert_mask(mask: Tensor, to: MaskConvention, *, source: MaskConvention = "rnn") -> Tensor:
+    """The same mask in another library's convention.
+
+    ========== =========================================== ============== =================
+    name       used by                                     shape, dtype   True or 1 means
+    ========== =========================================== ============== =================
+    rnn        this course, masked losses                  (B, T) bool    real
+    mha        ``nn.MultiheadAttention(key_padding_mask)`` (B, T) bool    **ignore**
+    sdpa       ``F.scaled_dot_product_attention``          (B,1,1,T) bool attend
+    huggingface ``attention_mask`` of transformers         (B, T) int64   attend
+    ========== =========================================== ============== =================
+
+    Raises:
+        ValueError: an unknown convention, or a mask that does not follow ``source``.
+        TypeError: a mask of the wrong dtype for ``source``.
+    """
+    for name in (source, to):
+        if name not in _CONVENTIONS:
+            raise ValueError(f"unknown mask convention {name!r}: use one of {list(_CONVENTIONS)}")
+    dims, boolean, to_real, _ = _CONVENTIONS[source]
+    if boolean and mask.dtype != torch.bool:
+        raise TypeError(f"a mask in convention {source!r} is torch.bool, got {mask.dtype}")
+    if mask.dim() != dims or (dims == 4 and mask.shape[1:3] != (1, 1)):
+        expected = "(B, 1, 1, T)" if dims == 4 else "(B, T)"
+        raise ValueError(
+            f"a mask in convention {source!r} has shape {expected}, got {tuple(mask.shape)}"
+        )
+    return _CONVENTIONS[to][3](to_real(mask))
+
+
+def pad_batch(
+    sequences: Sequence[Tensor],
+    padding_value: float = 0.0,
+    *,
+    padding_side: Side = "right",
+    max_length: int | None = None,
+) -> Tensor:
+    """Stack sequences of shapes ``(L_i, ...)`` into one padded ``(B, T, ...)`` tensor.
+
+    Args:
+        sequences: at least one tensor, alike in dtype, device and all axes but the first.
+        padding_value: what the pads hold.
+        padding_side: where the pads go.
+        max_length: the padded length ``T``; the longest sequence if not given.
+
+    Raises:
+        ValueError: no sequences, shapes that differ beyond the first axis, different dtypes
+            or devices, or a sequence longer than ``max_length``.
+
+    Source: ``torch.nn.utils.rnn.pad_sequence``.
+    """
+    _check_side(padding_side)
+    if len(sequences) == 0:
+        raise ValueError("there are no sequences to pad: pass at least one tensor")
+    first = sequences[0]
+    for i, sequence in enumerate(sequences):
+        if sequence.dim() == 0:
+            raise ValueError(f"sequences[{i}] is a single number; expected a tensor (L, ...)")
+        for what, got, expected in (
+            ("feature shape", tuple(sequence.shape[1:]), tuple(first.shape[1:])),
+            ("dtype", sequence.dtype, first.dtype),
+            ("device", sequence.device, first.device),
+        ):
+            if got != expected:
+                raise ValueError(
+                    f"sequences[{i}] has {what} {got}, but sequences[0] has {expected}: "
+                    "only the number of steps may differ within a batch"
+                )
+    check_lengths(lengths_of(sequences), max_length)
+    padded = pad_sequence(
+        list(sequences),
+        batch_first=True,
+        padding_value=padding_value,
+        padding_side=padding_side,
+    )
+    missing = 0 if max_length is None else max_length - padded.shape[1]
+    if missing == 0:
+        return padded
+    extra = padded.new_full((len(sequences), missing, *first.shape[1:]), padding_value)
+    parts = (padded, extra) if padding_side == "right" else (extra, padded)
+    return torch.cat(parts, dim=1)
+
+
+def unpad_batch(padded: Tensor, lengths: Lengths, *, padding_side: Side = "right") -> list[Tensor]:
+    """The real steps of every row of ``(B, T, ...)``: a list of tensors ``(L_i, ...)``.
+
+    Raises:
+        ValueError: lengths that do not fit the batch.
+    """
+    _check_padded(padded)
+    _check_side(padding_side)
+    lengths = check_lengths(lengths, padded.shape[1], batch_size=len(padded))
+    if padding_side == "left":
+        return [row[row.shape[0] - n :] for row, n in zip(padded, lengths.tolist(), strict=True)]
+    return [row[:n] for row, n in zip(padded, lengths.tolist(), strict=True)]
+
+
+def padding_waste(lengths: Lengths, max_length: int | None = None) -> float:
+    """Share of a padded batch's ``B x T`` cells that hold padding, from 0 to 1.
+
+    Args:
+        lengths: real steps of each sequence, ``(B,)``.
+        max_length: the padded length ``T``; the longest length if not given.
+    """
+    lengths = check_lengths(lengths, max_length)
+    if max_length is None:
+        max_length = int(lengths.max()) if len(lengths) else 0
+    cells = len(lengths) * max_length
+    return 1 - int(lengths.sum()) / cells if cells else 0.0
+
+
+def pack(padded: Tensor, lengths: Lengths) -> PackedSequence:
+    """Pack a right-padded batch ``(B, T, ...)``, rows in any order.
+
+    PyTorch accepts a length above ``T`` and corrupts the batch silently; this function refuses.
+
+    Args:
+        padded: the batch, on any device.
+        lengths: real steps of each row, ``(B,)``, at least 1, on the CPU.
+
+    Raises:
+        ValueError: a length of 0 or above ``T``, a wrong count, or lengths on another device.
+
+    Source: ``torch.nn.utils.rnn.pack_padded_sequence``.
+    """
+    _check_padded(padded)
+    if isinstance(lengths, Tensor) and lengths.device.type != "cpu":
+        raise ValueError(
+            f"lengths are on {lengths.device}, but packing needs them on the CPU, because they "
+            "steer a loop there: keep them on the CPU, or pass lengths.cpu()"
+        )
+    lengths = check_lengths(lengths, padded.shape[1], batch_size=len(padded), min_length=1)
+    return pack_padded_sequence(padded, lengths, batch_first=True, enforce_sorted=False)
+
+
+def unpack(
+    packed: PackedSequence, *, total_length: int | None = None, padding_value: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Undo :func:`pack`: the padded batch ``(B, T, ...)`` and its lengths ``(B,)`` on the CPU.
+
+    Args:
+        packed: what :func:`pack` or a recurrent layer returned.
+        total_length: the padded length ``T`` to restore; the longest length if not given.
+        padding_value: what the pads hold afterwards.
+
+    Raises:
+        ValueError: ``total_length`` is below the longest length.
+
+    Source: ``torch.nn.utils.rnn.pad_packed_sequence``.
+    """
+    longest = len(packed.batch_sizes)
+    if total_length is not None and total_length < longest:
+        raise ValueError(
+            f"total_length is {total_length}, but the longest sequence has {longest} steps"
+        )
+    return pad_packed_sequence(
+        packed, batch_first=True, total_length=total_length, padding_value=padding_value
+    )
+
+
+def last_steps(padded: Tensor, lengths: Lengths, *, padding_side: Side = "right") -> Tensor:
+    """The last real step of every row: ``(B, T, ...)`` to ``(B, ...)``.
+
+    Args:
+        padded: outputs of a one-directional layer, say.
+        lengths: real steps of each row, ``(B,)``, at least 1, on the CPU or the batch's device.
+        padding_side: where the pads are; with left padding the last real step is the last one.
+
+    Raises:
+        ValueError: a length of 0 or above ``T``, or a wrong count.
+    """
+    _check_padded(padded)
+    _check_side(padding_side)
+    lengths = check_lengths(lengths, padded.shape[1], batch_size=len(padded), min_length=1)
+    _check_same_device(lengths, padded)
+    if padding_side == "left":
+        return padded[:, -1]
+    index = (lengths - 1).to(padded.device)
+    index = index.view(-1, *[1] * (padded.dim() - 1)).expand(-1, 1, *padded.shape[2:])
+    return padded.gather(1, index).squeeze(1)
