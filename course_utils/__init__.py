@@ -13,6 +13,7 @@ from course_utils.data import (
     load_japanese_vowels,
     small_batch,
     split_validation,
+    token_budget_batches,
 )
 from course_utils.devices import environment_report, get_device, set_up
 from course_utils.masked import (
@@ -89,6 +90,7 @@ __all__ = [
     "set_up",
     "small_batch",
     "split_validation",
+    "token_budget_batches",
     "unpack",
     "unpad_batch",
 ]

@@ -89,8 +89,14 @@ def split_validation(
 ) -> tuple[SequenceDataset, SequenceDataset]:
     """Split off a validation set in which every class keeps its share: ``(train, validation)``.
 
+    Raises:
+        ValueError: targets that are not one class a sequence, or a fraction that leaves a class
+            without a sequence on either side.
+
     Source: ``sklearn.model_selection.train_test_split(stratify=...)``.
     """
+    if not isinstance(dataset.targets, Tensor):
+        raise ValueError("a stratified split needs one class number for each sequence, (N,)")
     from sklearn.model_selection import train_test_split
 
     train, validation = train_test_split(
@@ -110,7 +116,10 @@ class Normalizer:
     def fit(cls, sequences: Sequence[Tensor]) -> Normalizer:
         """Measure mean and deviation over real frames only, before any padding exists."""
         frames = torch.cat(list(sequences))
-        return cls(frames.mean(0), frames.std(0).clamp(min=1e-8))
+        std = frames.std(0)
+        # The deviation of a channel that never changes is a rounding error: leave it as it is.
+        varies = std > 10 * torch.finfo(std.dtype).eps * frames.abs().amax(0)
+        return cls(frames.mean(0), torch.where(varies, std, torch.ones_like(std)))
 
     def __call__(self, dataset: SequenceDataset) -> SequenceDataset:
         """The same data set with every channel normalised."""
@@ -144,14 +153,51 @@ def collate(
             like the inputs.
         max_length: the padded length ``T``; the longest sequence if not given.
         padding_side: where the pads go.
+
+    Raises:
+        TypeError, ValueError: as :func:`pad_batch`, or a sequence and its targets that differ
+            in their number of steps.
     """
     sequences, targets = zip(*items, strict=True)
     inputs = pad_batch(sequences, max_length=max_length, padding_side=padding_side)
     if targets[0].dim() == 0:
         stacked = torch.stack(targets)
     else:
+        for i, (sequence, target) in enumerate(items):
+            if len(sequence) != len(target):
+                raise ValueError(
+                    f"item {i} has {len(sequence)} steps but targets of shape "
+                    f"{tuple(target.shape)}: targets are single numbers, or one a step"
+                )
         stacked = pad_batch(targets, max_length=max_length, padding_side=padding_side)
     return Batch(inputs, lengths_of(sequences), stacked)
+
+
+def token_budget_batches(lengths: Lengths, max_cells: int) -> list[list[int]]:
+    """Cut sequences, in the order given, into batches of at most ``max_cells`` cells.
+
+    A batch is padded to its own longest sequence, so it has ``B x T`` cells, pads included. A
+    new batch begins where the next sequence would not fit.
+
+    Args:
+        lengths: number of steps of each sequence, ``(N,)``.
+        max_cells: most cells of a batch: a token budget.
+
+    Returns:
+        For each batch the positions of its sequences, from 0 to ``N - 1``.
+
+    Raises:
+        ValueError: a sequence longer than ``max_cells``.
+    """
+    batches: list[list[int]] = []
+    longest = 0
+    for position, length in enumerate(check_lengths(lengths, max_cells).tolist()):
+        longest = max(longest, length)
+        if not batches or (len(batches[-1]) + 1) * longest > max_cells:
+            batches.append([])
+            longest = length
+        batches[-1].append(position)
+    return batches
 
 
 class BucketBatchSampler(Sampler[list[int]]):
@@ -182,7 +228,7 @@ class BucketBatchSampler(Sampler[list[int]]):
         *,
         batch_size: int | None = None,
         max_cells: int | None = None,
-        jitter: float = 0.2,
+        jitter: float = 0.25,
         seed: int = 0,
     ) -> None:
         self.lengths = check_lengths(lengths).cpu()
@@ -193,8 +239,11 @@ class BucketBatchSampler(Sampler[list[int]]):
                 raise ValueError(f"{name} is {value}, expected at least 1")
         if not 0 <= jitter <= 2:
             raise ValueError(f"jitter is {jitter}, expected a number from 0 to 2")
-        if max_cells is not None:
-            check_lengths(self.lengths, max_cells)
+        if max_cells is not None and (self.lengths > max_cells).any():
+            raise ValueError(
+                f"max_cells is {max_cells}, but the longest sequence alone has "
+                f"{int(self.lengths.max())} steps: raise the budget, or drop or cut the sequence"
+            )
         self.batch_size, self.max_cells = batch_size, max_cells
         self.jitter, self.seed, self.epoch = jitter, seed, 0
 
@@ -221,17 +270,8 @@ class BucketBatchSampler(Sampler[list[int]]):
         return (self.lengths * (1 + self.jitter * noise)).argsort().tolist()
 
     def _cut(self, order: list[int]) -> list[list[int]]:
-        batches: list[list[int]] = [[]]
-        longest = 0
-        for index in order:
-            longest = max(longest, int(self.lengths[index]))
-            full = (
-                len(batches[-1]) == self.batch_size
-                if self.batch_size is not None
-                else (len(batches[-1]) + 1) * longest > self.max_cells
-            )
-            if full and batches[-1]:
-                batches.append([])
-                longest = int(self.lengths[index])
-            batches[-1].append(index)
-        return [batch for batch in batches if batch]
+        if self.max_cells is None:
+            starts = range(0, len(order), self.batch_size)
+            return [order[start : start + self.batch_size] for start in starts]
+        batches = token_budget_batches(self.lengths[order], self.max_cells)
+        return [[order[position] for position in batch] for batch in batches]
