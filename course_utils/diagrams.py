@@ -158,10 +158,11 @@ def draw_batch(
                 fill = ON_FILL if step in real else "currentColor"
                 number = f"{float(values[row, step]):.2f}"
                 drawing.append(text(number, box[0] + box[2] / 2, y + box[3] / 2, fill=fill))
-    for cells, (colour, dashes) in zip(marks.values(), _MARKS, strict=False):
+    for inset, (cells, (colour, dashes)) in enumerate(zip(marks.values(), _MARKS, strict=False)):
         for row, step in cells:
-            x, y = left + step * width, top + row * height
-            drawing.append(_outline(x, y, width - gap, height - gap, colour, dashes))
+            x, y = left + step * width + 4 * inset, top + row * height + 4 * inset
+            inner = (width - gap - 8 * inset, height - gap - 8 * inset)
+            drawing.append(_outline(x, y, *inner, colour, dashes))
     _legend(drawing, 4, top + rows * height + 8, list(marks))
     return to_picture(drawing, _describe_marks(lengths, steps, padding_side, names, marks))
 

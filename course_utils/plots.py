@@ -80,6 +80,8 @@ def plot_curves(
                 markevery=max(1, len(values) // 12),
             )  # fmt: skip
         axes.set(xlabel=xlabel, ylabel=ylabel, title=title, yscale="log" if log else "linear")
+        if all(float(place).is_integer() for place in places):
+            axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(visible=True)
         axes.legend()
     parts = [
