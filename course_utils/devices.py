@@ -14,9 +14,21 @@ def get_device() -> torch.device:
 
     ``COURSE_DEVICE`` (``cpu``, ``cuda``, ``cuda:1``) overrides the choice. Apple's GPU is not
     chosen by itself, because it has no float64, in which the course proves its equalities.
+
+    Raises:
+        ValueError: ``COURSE_DEVICE`` names no device, or one that is not there.
     """
-    default = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(os.environ.get("COURSE_DEVICE", default))
+    chosen = os.environ.get("COURSE_DEVICE")
+    if not chosen:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"COURSE_DEVICE is {chosen!r}, but no tensor can be put there "
+            f"({str(error).splitlines()[0]}): choose another one, for example cpu, or unset it"
+        ) from error
+    return torch.device(chosen)
 
 
 def set_up(seed: int = 0, threads: int = 1) -> torch.device:
@@ -42,9 +54,12 @@ def environment_report() -> str:
             rows.append((package, importlib.metadata.version(package)))
         except importlib.metadata.PackageNotFoundError:
             rows.append((package, "not installed"))
-    device = get_device()
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    rows.append(("device", f"{device} ({name})"))
+    try:
+        device = get_device()
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+        rows.append(("device", f"{device} ({name})"))
+    except ValueError as error:  # a report must not fail for the reason that it is to report
+        rows.append(("device", str(error)))
     rows.append(("CPU threads", f"{torch.get_num_threads()} of {os.cpu_count()}"))
     width = max(len(label) for label, _ in rows)
     return "\n".join(f"{label:<{width}}  {value}" for label, value in rows)

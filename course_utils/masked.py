@@ -18,6 +18,14 @@ Per = Literal["token", "sequence", "step"]
 Empty = Literal["raise", 0]
 
 
+def _check_boolean(mask: Tensor) -> None:
+    if mask.dtype != torch.bool:
+        raise TypeError(
+            f"the mask has dtype {mask.dtype}, expected torch.bool with True = real: "
+            "keep masks boolean, or compare first (mask == 1)"
+        )
+
+
 def expand_mask(mask: Tensor, values: Tensor) -> Tensor:
     """The mask with the shape of the values.
 
@@ -29,11 +37,7 @@ def expand_mask(mask: Tensor, values: Tensor) -> Tensor:
         TypeError: the mask is not boolean.
         ValueError: shapes that do not fit, or another device; both shapes are named.
     """
-    if mask.dtype != torch.bool:
-        raise TypeError(
-            f"the mask has dtype {mask.dtype}, expected torch.bool with True = real: "
-            "keep masks boolean, or compare first (mask == 1)"
-        )
+    _check_boolean(mask)
     if mask.device != values.device:
         raise ValueError(
             f"the mask is on {mask.device} and the values are on {values.device}: "
@@ -67,34 +71,51 @@ def _refuse_empty(has_real: Tensor, what: str) -> None:
         )
 
 
-def position_weights(mask: Tensor, per: Per = "token", *, empty: Empty = "raise") -> Tensor:
+def position_weights(
+    mask: Tensor,
+    per: Per = "token",
+    *,
+    empty: Empty = "raise",
+    dtype: torch.dtype | None = None,
+) -> Tensor:
     """What every position counts in a mean: weights of the mask's shape that sum to 1.
 
     Args:
         mask: boolean ``(B, T)``.
         per: ``"token"`` all real steps alike; ``"sequence"`` all sequences alike, and a
-            sequence's steps alike; ``"step"`` all time steps alike, and the rows still alive
-            at a step alike.
-        empty: ``"raise"``, or 0 to give rows (steps) without real positions no weight.
+            sequence's steps alike; ``"step"`` all time steps alike at which some row is still
+            alive, and the rows alive at a step alike.
+        empty: ``"raise"``, or 0 to give rows without real steps no weight (and to a batch
+            without any, weights of zero).
+        dtype: of the weights; the default dtype if not given.
 
     Raises:
-        ValueError: an unknown ``per``, or no real position where one is needed.
+        TypeError: the mask is not boolean.
+        ValueError: an unknown ``per``, or no real step where one is needed.
     """
     _check_empty(empty)
+    _check_boolean(mask)
     if mask.dim() != 2:
         raise ValueError(f"position weights need a mask (B, T), got {tuple(mask.shape)}")
-    real = mask.to(torch.get_default_dtype())
-    if per == "token":
-        if empty == "raise":
-            _refuse_empty(mask.any(), "the batch")
-        return real / real.sum().clamp(min=1)
-    if per not in ("sequence", "step"):
+    if per not in ("token", "sequence", "step"):
         raise ValueError(f"per is {per!r}, expected 'token', 'sequence' or 'step'")
-    axis = 1 if per == "sequence" else 0
     if empty == "raise":
-        _refuse_empty(mask.any(axis), "the sequence" if per == "sequence" else "the step")
+        # A step that no row has is more padding and no error; a row without steps is one.
+        if per == "sequence":
+            _refuse_empty(mask.any(1), "the sequence")
+        else:
+            _refuse_empty(mask.any(), "the batch")
+    real = mask.to(dtype or torch.get_default_dtype())
+    if per == "token":
+        return real / real.sum().clamp(min=1)
+    axis = 1 if per == "sequence" else 0
     groups = mask.any(axis).sum().clamp(min=1)
     return real / real.sum(axis, keepdim=True).clamp(min=1) / groups
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    # Squares and sums of half-precision numbers overflow long before their mean does.
+    return torch.promote_types(dtype, torch.float32)
 
 
 def masked_mean(
@@ -121,13 +142,12 @@ def masked_mean(
     _check_empty(empty)
     full = expand_mask(mask, values)
     result_dtype = values.dtype if values.is_floating_point() else torch.get_default_dtype()
-    # Sums of half-precision numbers overflow long before their mean does.
-    wide = torch.promote_types(result_dtype, torch.float32)
+    wide = _wide(result_dtype)
     clean = values.masked_fill(~full, 0).to(wide)
     if per != "token":
         if dim is not None or mask.dim() != 2 or mask.shape != values.shape[:2]:
             raise ValueError(f"per={per!r} needs a mask (B, T) and no dim, got {tuple(mask.shape)}")
-        weights = position_weights(mask, per, empty=empty).to(wide)
+        weights = position_weights(mask, per, empty=empty, dtype=wide)
         features = clean.flatten(2).mean(2) if clean.dim() > 2 else clean
         return (features * weights).sum().to(result_dtype)
     has_real = full.any() if dim is None else full.any(dim)
@@ -157,7 +177,7 @@ def masked_softmax(scores: Tensor, mask: Tensor, *, dim: int = -1) -> Tensor:
     """Softmax over real positions; masked ones get 0, and so does a row without any.
 
     Args:
-        scores: any shape; ``-inf`` among real scores is fine.
+        scores: any shape; ``-inf`` among real scores is fine, and counts as masked.
         mask: boolean, as many dimensions as the scores (axes of size one are broadcast).
         dim: the axis that sums to 1.
 
@@ -170,10 +190,18 @@ def masked_softmax(scores: Tensor, mask: Tensor, *, dim: int = -1) -> Tensor:
             "dimensions: say which axis holds the keys, for example mask[:, None, :]"
         )
     full = expand_mask(mask, scores)
+    scores = scores.masked_fill(~full, -torch.inf)
     # A row of -inf alone would be 0/0, forward and backward: such a row gets zeros instead.
-    empty = ~full.any(dim, keepdim=True)
-    safe = scores.masked_fill(~full, -torch.inf).masked_fill(empty, 0)
-    return safe.softmax(dim).masked_fill(~full, 0)
+    empty = scores.isneginf().all(dim, keepdim=True)
+    return scores.masked_fill(empty, 0).softmax(dim).masked_fill(empty | ~full, 0)
+
+
+def _check_device(prediction: Tensor, target: Tensor) -> None:
+    if prediction.device != target.device:
+        raise ValueError(
+            f"the prediction is on {prediction.device} and the target is on {target.device}: "
+            "move the target with target.to(prediction.device)"
+        )
 
 
 def _check_pair(prediction: Tensor, target: Tensor) -> None:
@@ -182,6 +210,7 @@ def _check_pair(prediction: Tensor, target: Tensor) -> None:
             f"prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ in "
             "shape: broadcasting would pair the wrong numbers in silence"
         )
+    _check_device(prediction, target)
 
 
 def masked_mse(
@@ -205,7 +234,8 @@ def masked_mse(
     _check_pair(prediction, target)
     pads = ~expand_mask(mask, prediction)
     error = prediction.masked_fill(pads, 0) - target.masked_fill(pads, 0)
-    return masked_mean(error.square(), mask, per=per, empty=empty)
+    mean = masked_mean(error.to(_wide(error.dtype)).square(), mask, per=per, empty=empty)
+    return mean.to(error.dtype) if error.is_floating_point() else mean
 
 
 def _check_classes(logits: Tensor, target: Tensor, mask: Tensor) -> None:
@@ -216,7 +246,16 @@ def _check_classes(logits: Tensor, target: Tensor, mask: Tensor) -> None:
         )
     if target.is_floating_point() or target.dtype == torch.bool:
         raise TypeError(f"targets are class numbers, expected an integer dtype, got {target.dtype}")
-    expand_mask(mask, target)
+    _check_device(logits, target)
+    classes = target.long()
+    wrong = expand_mask(mask, target) & ((classes < 0) | (classes >= logits.shape[-1]))
+    if wrong.any():
+        where = wrong.nonzero()[0].tolist()
+        raise ValueError(
+            f"the target at {tuple(where)} is {int(target[tuple(where)])}, expected a class from "
+            f"0 to {logits.shape[-1] - 1} at every real step: if this step is to be ignored, "
+            "the mask must say so"
+        )
 
 
 def masked_cross_entropy(

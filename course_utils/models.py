@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from course_utils.masked import masked_mean
+from course_utils.masked import expand_mask, masked_mean
 from course_utils.sequences import (
     Lengths,
     last_steps,
@@ -148,14 +148,7 @@ def _one_direction(
     rnn: nn.RNNBase, inputs: Tensor, mask: Tensor, suffix: str
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Outputs ``(B, T, H)`` and final state of the layer named by ``suffix``, such as l0."""
-    names = (
-        ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        if rnn.bias
-        else (
-            "weight_ih",
-            "weight_hh",
-        )
-    )
+    names = ["weight_ih", "weight_hh"] + ["bias_ih", "bias_hh"] * rnn.bias
     weights = [getattr(rnn, f"{name}_{suffix}") for name in names]
     steps = range(inputs.shape[1])
     parts = 2 if rnn.mode == "LSTM" else 1
@@ -178,7 +171,7 @@ def run_masked(rnn: nn.RNNBase, inputs: Tensor, mask: Tensor) -> tuple[Tensor, T
 
     Args:
         rnn: ``nn.RNN``, ``nn.GRU`` or ``nn.LSTM``, with any layers and directions, without
-            dropout and projection.
+            dropout and projection; whatever its ``batch_first``, the layout here is ``(B, T, F)``.
         inputs: ``(B, T, F)``.
         mask: boolean ``(B, T)``, True = real.
 
@@ -187,17 +180,17 @@ def run_masked(rnn: nn.RNNBase, inputs: Tensor, mask: Tensor) -> tuple[Tensor, T
         ``(layers * directions, B, H)``; an LSTM's cell state is not returned.
 
     Raises:
-        ValueError: a mask of another shape, or a layer with dropout or projection.
+        TypeError: the mask is not boolean.
+        ValueError: a mask of another shape or device, or a layer with dropout or projection.
     """
-    if mask.shape != inputs.shape[:2] or mask.dtype != torch.bool:
+    if mask.shape != inputs.shape[:2]:
         raise ValueError(
-            f"mask {tuple(mask.shape)} of {mask.dtype} does not fit inputs "
-            f"{tuple(inputs.shape)}: expected (B, T), torch.bool"
+            f"mask {tuple(mask.shape)} does not fit inputs {tuple(inputs.shape)}: expected (B, T)"
         )
     if rnn.proj_size or (rnn.dropout and rnn.training):
         raise ValueError("run_masked knows neither projections nor dropout between layers")
     # Pads may hold anything, NaN included: the cell must not even see them.
-    layer = inputs.masked_fill(~mask[..., None], 0)
+    layer = inputs.masked_fill(~expand_mask(mask, inputs), 0)
     hidden = []
     for number in range(rnn.num_layers):
         suffixes = [f"l{number}"] + [f"l{number}_reverse"] * rnn.bidirectional
@@ -229,7 +222,7 @@ def gradients(loss: Tensor, model: nn.Module) -> dict[str, Tensor]:
 
 
 def oracle(
-    model: Callable[[Tensor, Tensor], Tensor],
+    model: nn.Module,
     sequences: Sequence[Tensor],
     loss: Callable[[Tensor, int], Tensor],
 ) -> OracleResult:

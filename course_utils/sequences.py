@@ -24,6 +24,7 @@ Side = Literal["right", "left"]
 MaskConvention = Literal["rnn", "mha", "sdpa", "huggingface"]
 
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+_CPU = torch.device("cpu")
 
 
 def check_lengths(
@@ -64,31 +65,28 @@ def check_lengths(
             "pass one length for each row, in the order of the rows"
         )
     lengths = lengths.long()
-    if len(lengths) == 0:
-        return lengths
-    shortest, longest = (int(bound) for bound in lengths.aminmax())
-    if shortest < min_length:
-        row = int(lengths.argmin())
-        reason = (
-            "a length cannot be negative"
-            if shortest < 0
-            else f"every sequence needs at least {min_length} real step: drop this row first"
-        )
-        raise ValueError(f"lengths[{row}] is {shortest}: {reason}")
-    if max_length is not None and longest > max_length:
-        row = int(lengths.argmax())
-        raise ValueError(
-            f"lengths[{row}] is {longest}, but the batch has only {max_length} steps: a length "
-            "cannot exceed the padded length T. Were the sequences cut, or the axes swapped?"
-        )
+    if len(lengths) > 0:
+        _check_range(lengths, min_length, max_length)
     return lengths
+
+
+def _check_range(lengths: Tensor, min_length: int, max_length: int | None) -> None:
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    if shortest < min_length:
+        too_short = f"every sequence needs at least {min_length} real step: drop this row first"
+        reason = "a length cannot be negative" if shortest < 0 else too_short
+        raise ValueError(f"lengths[{int(lengths.argmin())}] is {shortest}: {reason}")
+    if max_length is not None and longest > max_length:
+        raise ValueError(
+            f"lengths[{int(lengths.argmax())}] is {longest}, but the batch has only {max_length} "
+            "steps: a length cannot exceed the padded length T. Were the sequences cut, or the "
+            "axes swapped?"
+        )
 
 
 def _check_padded(padded: Tensor) -> None:
     if padded.dim() < 2:
-        raise ValueError(
-            f"a padded batch has shape (B, T) or (B, T, ...), got {tuple(padded.shape)}"
-        )
+        raise ValueError(f"a padded batch is (B, T) or (B, T, ...), got {tuple(padded.shape)}")
 
 
 def _check_side(side: str) -> None:
@@ -96,8 +94,8 @@ def _check_side(side: str) -> None:
         raise ValueError(f"padding_side is {side!r}, expected 'right' or 'left'")
 
 
-def _check_same_device(lengths: Tensor, values: Tensor) -> None:
-    if lengths.device.type != "cpu" and lengths.device != values.device:
+def _check_same_device(lengths: Lengths, values: Tensor) -> None:
+    if isinstance(lengths, Tensor) and lengths.device not in (_CPU, values.device):
         raise ValueError(
             f"lengths are on {lengths.device} and the batch is on {values.device}: "
             "keep lengths on the CPU, which works with a batch on any device"
@@ -198,6 +196,23 @@ def convert_mask(mask: Tensor, to: MaskConvention, *, source: MaskConvention = "
     return _CONVENTIONS[to][3](to_real(mask))
 
 
+def _check_alike(sequences: Sequence[Tensor]) -> None:
+    first = sequences[0]
+    for i, sequence in enumerate(sequences):
+        if not isinstance(sequence, Tensor) or sequence.dim() == 0:
+            raise TypeError(f"sequences[{i}] is {sequence!r:.40}, expected a tensor (L, ...)")
+        for what, got, expected in (
+            ("feature shape", tuple(sequence.shape[1:]), tuple(first.shape[1:])),
+            ("dtype", sequence.dtype, first.dtype),
+            ("device", sequence.device, first.device),
+        ):
+            if got != expected:
+                raise ValueError(
+                    f"sequences[{i}] has {what} {got}, but sequences[0] has {expected}: "
+                    "only the number of steps may differ within a batch"
+                )
+
+
 def pad_batch(
     sequences: Sequence[Tensor],
     padding_value: float = 0.0,
@@ -214,6 +229,7 @@ def pad_batch(
         max_length: the padded length ``T``; the longest sequence if not given.
 
     Raises:
+        TypeError: something that is not a tensor ``(L, ...)``.
         ValueError: no sequences, shapes that differ beyond the first axis, different dtypes
             or devices, or a sequence longer than ``max_length``.
 
@@ -222,31 +238,15 @@ def pad_batch(
     _check_side(padding_side)
     if len(sequences) == 0:
         raise ValueError("there are no sequences to pad: pass at least one tensor")
-    first = sequences[0]
-    for i, sequence in enumerate(sequences):
-        if sequence.dim() == 0:
-            raise ValueError(f"sequences[{i}] is a single number; expected a tensor (L, ...)")
-        for what, got, expected in (
-            ("feature shape", tuple(sequence.shape[1:]), tuple(first.shape[1:])),
-            ("dtype", sequence.dtype, first.dtype),
-            ("device", sequence.device, first.device),
-        ):
-            if got != expected:
-                raise ValueError(
-                    f"sequences[{i}] has {what} {got}, but sequences[0] has {expected}: "
-                    "only the number of steps may differ within a batch"
-                )
+    _check_alike(sequences)
     check_lengths(lengths_of(sequences), max_length)
     padded = pad_sequence(
-        list(sequences),
-        batch_first=True,
-        padding_value=padding_value,
-        padding_side=padding_side,
+        list(sequences), batch_first=True, padding_value=padding_value, padding_side=padding_side
     )
     missing = 0 if max_length is None else max_length - padded.shape[1]
     if missing == 0:
         return padded
-    extra = padded.new_full((len(sequences), missing, *first.shape[1:]), padding_value)
+    extra = padded.new_full((len(padded), missing, *padded.shape[2:]), padding_value)
     parts = (padded, extra) if padding_side == "right" else (extra, padded)
     return torch.cat(parts, dim=1)
 
@@ -259,10 +259,10 @@ def unpad_batch(padded: Tensor, lengths: Lengths, *, padding_side: Side = "right
     """
     _check_padded(padded)
     _check_side(padding_side)
+    _check_same_device(lengths, padded)
     lengths = check_lengths(lengths, padded.shape[1], batch_size=len(padded))
-    if padding_side == "left":
-        return [row[row.shape[0] - n :] for row, n in zip(padded, lengths.tolist(), strict=True)]
-    return [row[:n] for row, n in zip(padded, lengths.tolist(), strict=True)]
+    rows = zip(padded, lengths.tolist(), strict=True)
+    return [row[:n] if padding_side == "right" else row[len(row) - n :] for row, n in rows]
 
 
 def padding_waste(lengths: Lengths, max_length: int | None = None) -> float:
@@ -341,8 +341,8 @@ def last_steps(padded: Tensor, lengths: Lengths, *, padding_side: Side = "right"
     """
     _check_padded(padded)
     _check_side(padding_side)
-    lengths = check_lengths(lengths, padded.shape[1], batch_size=len(padded), min_length=1)
     _check_same_device(lengths, padded)
+    lengths = check_lengths(lengths, padded.shape[1], batch_size=len(padded), min_length=1)
     if padding_side == "left":
         return padded[:, -1]
     index = (lengths - 1).to(padded.device)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -68,6 +69,18 @@ class Evaluation:
         return pairs.bincount(minlength=classes**2).view(classes, classes)
 
 
+@contextlib.contextmanager
+def _eval_mode(model: nn.Module) -> Iterator[None]:
+    """Eval mode inside; afterwards every module has the mode that it had, errors or not."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
 @torch.no_grad()
 def evaluate(
     model: nn.Module,
@@ -85,18 +98,22 @@ def evaluate(
         batch_size: 1 serves one sequence at a time, without any padding.
         max_length: pad every batch to this length; to its longest sequence if not given.
         loss: returns a sum and a count.
+
+    Raises:
+        ValueError: an empty data set.
     """
-    device, was_training = next(model.parameters()).device, model.training
-    model.eval()
+    if len(dataset) == 0:
+        raise ValueError("the data set is empty: there is nothing to evaluate")
+    device = next(model.parameters()).device
     outputs, total, count = [], 0.0, 0
     pad = functools.partial(collate, max_length=max_length)
-    for batch in DataLoader(dataset, batch_size=batch_size, collate_fn=pad):
-        on_device = batch.to(device)
-        output = model(on_device.inputs, batch.lengths)
-        batch_sum, batch_count = loss(output, on_device)
-        total, count = total + batch_sum.item(), count + batch_count
-        outputs += output.cpu().unbind()
-    model.train(was_training)
+    with _eval_mode(model):
+        for batch in DataLoader(dataset, batch_size=batch_size, collate_fn=pad):
+            batch = batch.to(device)
+            output = model(batch.inputs, batch.lengths)
+            batch_sum, batch_count = loss(output, batch)
+            total, count = total + batch_sum.item(), count + batch_count
+            outputs += output.cpu().unbind()
     return Evaluation(total / count, outputs, dataset.targets)
 
 
@@ -129,6 +146,8 @@ def _train_epoch(
 def _make_loader(
     dataset: SequenceDataset, batch_size: int, bucket: bool, max_length: int | None, seed: int
 ) -> DataLoader:
+    if len(dataset) == 0:
+        raise ValueError("the training set is empty: there is nothing to learn from")
     pad = functools.partial(collate, max_length=max_length)
     if bucket:
         sampler = BucketBatchSampler(dataset.lengths, batch_size=batch_size, seed=seed)
@@ -173,11 +192,12 @@ def fit(
         progress: show a bar, under this name if it is a string.
 
     Raises:
-        ValueError: ``patience`` without a validation set.
+        ValueError: ``patience`` without a validation set, or an empty data set.
     """
     if patience is not None and validation is None:
         raise ValueError("patience needs a validation set: early stopping watches its loss")
     loader = _make_loader(train, batch_size, bucket, max_length, seed)
+    options = {"batch_size": batch_size, "max_length": max_length, "loss": loss}
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     history, best, best_loss = History(), None, math.inf
     name = progress if isinstance(progress, str) else "training"
@@ -187,9 +207,7 @@ def fit(
             if validation is None:
                 bar.set_postfix(loss=f"{history.train_loss[-1]:.3f}")
                 continue
-            found = evaluate(
-                model, validation, batch_size=batch_size, max_length=max_length, loss=loss
-            ).loss
+            found = evaluate(model, validation, **options).loss
             history.validation_loss.append(found)
             bar.set_postfix(validation_loss=f"{found:.3f}")
             if found < best_loss:
