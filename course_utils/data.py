@@ -173,6 +173,14 @@ def collate(
     return Batch(inputs, lengths_of(sequences), stacked)
 
 
+def _check_budget(lengths: Tensor, max_cells: int) -> None:
+    if (lengths > max_cells).any():
+        raise ValueError(
+            f"max_cells is {max_cells}, but the longest sequence alone has {int(lengths.max())} "
+            "steps: raise the budget, or drop or cut the sequence"
+        )
+
+
 def token_budget_batches(lengths: Lengths, max_cells: int) -> list[list[int]]:
     """Cut sequences, in the order given, into batches of at most ``max_cells`` cells.
 
@@ -189,9 +197,11 @@ def token_budget_batches(lengths: Lengths, max_cells: int) -> list[list[int]]:
     Raises:
         ValueError: a sequence longer than ``max_cells``.
     """
+    lengths = check_lengths(lengths)
+    _check_budget(lengths, max_cells)
     batches: list[list[int]] = []
     longest = 0
-    for position, length in enumerate(check_lengths(lengths, max_cells).tolist()):
+    for position, length in enumerate(lengths.tolist()):
         longest = max(longest, length)
         if not batches or (len(batches[-1]) + 1) * longest > max_cells:
             batches.append([])
@@ -239,11 +249,8 @@ class BucketBatchSampler(Sampler[list[int]]):
                 raise ValueError(f"{name} is {value}, expected at least 1")
         if not 0 <= jitter <= 2:
             raise ValueError(f"jitter is {jitter}, expected a number from 0 to 2")
-        if max_cells is not None and (self.lengths > max_cells).any():
-            raise ValueError(
-                f"max_cells is {max_cells}, but the longest sequence alone has "
-                f"{int(self.lengths.max())} steps: raise the budget, or drop or cut the sequence"
-            )
+        if max_cells is not None:
+            _check_budget(self.lengths, max_cells)
         self.batch_size, self.max_cells = batch_size, max_cells
         self.jitter, self.seed, self.epoch = jitter, seed, 0
 
