@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import drawsvg as dw
 from torch import Tensor
 
+from course_utils.course import NOTEBOOKS, Notebook
 from course_utils.pictures import (
     FONT,
     GREEN,
@@ -167,6 +168,17 @@ def draw_batch(
     return to_picture(drawing, _describe_marks(lengths, steps, padding_side, names, marks))
 
 
+def draw_readers(lengths: Lengths, max_length: int | None = None) -> Picture:
+    """Where ``output[:, -1]`` looks in a padded batch, and where the last real steps are."""
+    lengths = check_lengths(lengths, max_length, min_length=1)
+    steps = int(lengths.max()) if max_length is None else max_length
+    marks = {
+        "output[:, -1]": [(row, steps - 1) for row in range(len(lengths))],
+        "last real step": [(row, length - 1) for row, length in enumerate(lengths.tolist())],
+    }
+    return draw_batch(lengths, steps, marks=marks)
+
+
 def _check_grid(rows: int, steps: int, values: Tensor | None, names: list, marks: dict) -> None:
     if values is not None and tuple(values.shape) != (rows, steps):
         raise ValueError(f"values have shape {tuple(values.shape)}, expected {(rows, steps)}")
@@ -229,3 +241,55 @@ def _describe_batches(batches: Sequence[Tensor], padding_side: Side) -> str:
         f"{len(batches)} batches padded on the {padding_side}, {cells} cells in all, of which "
         f"{cells - real} are padding ({percent(1 - real / cells)}). Batch by batch: {shares}."
     )
+
+
+def _depths(notebooks: Sequence[Notebook]) -> dict[str, int]:
+    depths: dict[str, int] = {}
+    for notebook in notebooks:
+        depths[notebook.file] = 1 + max((depths[need] for need in notebook.needs), default=-1)
+    return depths
+
+
+def draw_map(notebooks: Sequence[Notebook] = NOTEBOOKS) -> Picture:
+    """The notebooks and what each builds on, from top to bottom."""
+    depths = _depths(notebooks)
+    width, height, gap = 190, 38, 26
+    levels = [
+        [n for n in notebooks if depths[n.file] == d] for d in range(max(depths.values()) + 1)
+    ]
+    total = (width + gap) * max(map(len, levels))
+    drawing = new_drawing(total, (height + gap) * len(levels))
+    middle = {
+        notebook.file: (total * (i + 0.5) / len(level), depth * (height + gap) + height / 2 + 1)
+        for depth, level in enumerate(levels)
+        for i, notebook in enumerate(level)
+    }
+    for notebook in notebooks:
+        x, y = middle[notebook.file]
+        for need in notebook.needs:
+            above_x, above_y = middle[need]
+            drawing.append(_arrow(above_x, above_y + height / 2, x, y - height / 2))
+    for notebook in notebooks:
+        x, y = middle[notebook.file]
+        box = (x - width / 2, y - height / 2, width, height)
+        drawing.append(dw.Rectangle(*box, rx=6, fill=SKY, stroke=ON_FILL))
+        drawing.append(text(f"{notebook.number} · {notebook.title}", x, y, fill=ON_FILL))
+    numbers = {n.file: str(n.number) for n in notebooks}
+    builds = "; ".join(
+        f"{n.number} {n.title}, builds on {' and '.join(numbers[need] for need in n.needs)}"
+        for n in notebooks
+        if n.needs
+    )
+    start = ", ".join(f"{n.number} {n.title}" for n in notebooks if not n.needs)
+    return to_picture(drawing, f"Map of the course. First {start}. Then {builds}.")
+
+
+def _arrow(x1: float, y1: float, x2: float, y2: float) -> dw.Group:
+    """A line with a small head; the head needs no marker, so no id can collide on the page."""
+    length = ((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5
+    ux, uy = (x2 - x1) / length, (y2 - y1) / length
+    group = dw.Group(stroke="currentColor", stroke_width=1.4, fill="currentColor")
+    group.append(dw.Line(x1, y1, x2 - 6 * ux, y2 - 6 * uy))
+    left, right = ((x2 - 8 * ux + side * 4 * uy, y2 - 8 * uy - side * 4 * ux) for side in (1, -1))
+    group.append(dw.Lines(x2, y2, *left, *right, close=True))
+    return group

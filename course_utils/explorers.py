@@ -8,7 +8,7 @@ import ipywidgets as widgets
 
 from course_utils.controls import Slider
 from course_utils.data import SMALL_LENGTHS
-from course_utils.diagrams import draw_batches
+from course_utils.diagrams import draw_batch, draw_batches
 from course_utils.pictures import Picture, message
 
 
@@ -90,3 +90,12 @@ def explore_padding(lengths: Sequence[int] = (*SMALL_LENGTHS, 6, 1, 4, 7)) -> wi
         bucket_width=Slider(description="Bucket width", value=30, min=1, max=30),
         side=widgets.Dropdown(options=["right", "left"], description="Pads on the"),
     )
+
+
+def explore_length() -> widgets.Widget:
+    """One length in a batch of three: a first try of a slider."""
+
+    def draw(length: float) -> Picture:
+        return draw_batch([5, 3, int(length)])
+
+    return explorer(draw, length=Slider(description="Third length", value=7, min=1, max=12))

@@ -1,0 +1,44 @@
+"""The course's notebooks: file, title, idea, minutes, and what each builds on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Notebook(NamedTuple):
+    """One notebook; ``file`` has no ending, ``needs`` names the files it builds on."""
+
+    file: str
+    title: str
+    idea: str
+    minutes: int
+    needs: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """The number that the file's name begins with."""
+        return int(self.file[:2])
+
+
+NOTEBOOKS = (
+    Notebook(
+        "00_start_here",
+        "Start here",
+        "a model that is right in the batch and wrong alone: why this course exists",
+        15,
+    ),
+    Notebook(
+        "03_padding",
+        "Padding",
+        "making ragged data rectangular, what it costs and what it breaks",
+        40,
+        ("00_start_here",),
+    ),
+    Notebook(
+        "09_capstone_real_data",
+        "Capstone: real data",
+        "from raw utterances to a model that gives the same answer batched and alone",
+        60,
+        ("03_padding",),
+    ),
+)
