@@ -121,10 +121,10 @@ def lengths_to_mask(
         TypeError, ValueError: as :func:`check_lengths`.
     """
     lengths = check_lengths(lengths, max_length)
-    if device is not None:
-        lengths = lengths.to(device)
     if max_length is None:
         max_length = int(lengths.max()) if len(lengths) else 0
+    if device is not None:
+        lengths = lengths.to(device)
     steps = torch.arange(max_length, device=lengths.device)
     return steps[None, :] < lengths[:, None]
 
