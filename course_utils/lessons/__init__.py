@@ -1,0 +1,103 @@
+"""Exercises, quizzes, guesses, progress and the glossary: what notebooks call.
+
+Every function here shows something in the notebook and returns nothing, except :func:`check`,
+which returns a working function, and :func:`collect_progress`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from IPython.display import display
+
+from course_utils.lessons import progress
+from course_utils.lessons.cards import exercise_card
+from course_utils.lessons.checking import hand_out, judge
+from course_utils.lessons.exercises import EXERCISES
+from course_utils.lessons.feedback import verdict_message
+from course_utils.lessons.progress import collect_progress
+from course_utils.lessons.progress_view import progress_panel
+from course_utils.lessons.questions import guess_answer, guess_card, quiz_card
+from course_utils.lessons.quizzes import GUESSES, QUIZZES
+from course_utils.lessons.terms import glossary_message
+
+__all__ = [
+    "WrongAnswer",
+    "check",
+    "collect_progress",
+    "exercise",
+    "glossary",
+    "guess",
+    "quiz",
+    "show_progress",
+]
+
+
+class WrongAnswer(AssertionError):
+    """A wrong answer under ``COURSE_STRICT=1``."""
+
+
+def _find(entries: Mapping[str, Any], key: str, what: str) -> Any:
+    if key in entries:
+        return entries[key]
+    close = difflib.get_close_matches(key, entries, n=1)
+    advice = f"did you mean {close[0]!r}?" if close else f"there are {sorted(entries)}"
+    raise KeyError(f"there is no {what} {key!r}: {advice}")
+
+
+def exercise(key: str) -> None:
+    """Show an exercise's card: what to do, hints one at a time, the solution on demand."""
+    display(exercise_card(_find(EXERCISES, key, "exercise")))
+
+
+def check(key: str) -> Callable[[Any], Callable[..., Any]]:
+    """Decorator that judges a learner's function the moment its cell runs.
+
+    The function stays in place if it is right; otherwise its name gets a working version, so
+    that the notebook runs on. With ``COURSE_STRICT=1`` a wrong answer raises
+    :class:`WrongAnswer`.
+    """
+    entry = _find(EXERCISES, key, "exercise")
+
+    def decorate(function: Any) -> Callable[..., Any]:
+        verdict = judge(entry, function)
+        saved = ""
+        if verdict.status != "not attempted":
+            saved = progress.record("exercise", key, verdict.status)
+        message = verdict_message(entry, verdict, saved)
+        display(message)
+        if verdict.status == "not yet" and os.environ.get("COURSE_STRICT") == "1":
+            raise WrongAnswer(message.text)
+        return function if verdict.status == "right" else hand_out(entry)
+
+    return decorate
+
+
+def quiz(key: str) -> None:
+    """Show a quiz; every option answers at once with a reason."""
+    display(quiz_card(_find(QUIZZES, key, "quiz")))
+
+
+def guess(key: str, *, reveal: Any = None) -> None:
+    """Ask for a guess before a cell is run; with ``reveal``, come back to it afterwards.
+
+    Args:
+        key: which guess.
+        reveal: what the cell found, to be shown beside the guess, or True to show the answer
+            alone.
+    """
+    entry = _find(GUESSES, key, "guess")
+    display(guess_card(entry) if reveal is None else guess_answer(entry, reveal))
+
+
+def show_progress() -> None:
+    """Show what has been done, with a link to download it and a button to restore it."""
+    display(progress_panel())
+
+
+def glossary(*terms: str) -> None:
+    """Show what these terms mean; without arguments, all terms."""
+    display(glossary_message(terms))

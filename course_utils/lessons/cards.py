@@ -1,0 +1,65 @@
+"""The card above an exercise: what to do, hints one at a time, the solution on demand."""
+
+from __future__ import annotations
+
+import inspect
+import os
+
+import ipywidgets as widgets
+
+from course_utils.lessons import progress
+from course_utils.lessons.controls import on_click, panel, small_button, text
+from course_utils.lessons.entries import Exercise
+from course_utils.lessons.feedback import box, code_block, paragraph, rich
+
+
+def exercise_card(exercise: Exercise) -> widgets.VBox:
+    """The card of an exercise, as a widget."""
+    hint, hints = small_button(""), text()
+    solution, source = small_button("Show solution"), text()
+    shown: list[str] = []
+
+    def label_hint() -> None:
+        left = len(exercise.hints) - len(shown)
+        hint.description = (
+            f"Hint {len(shown) + 1} of {len(exercise.hints)}" if left else "No more hints"
+        )
+        hint.disabled = not left
+
+    def show_hint() -> None:
+        shown.append(exercise.hints[len(shown)])
+        entries = "".join(f"<li>{rich(sentence)}</li>" for sentence in shown)
+        hints.value = f'<ol role="status" style="line-height:1.5;margin:4px 0">{entries}</ol>'
+        label_hint()
+
+    def toggle_solution() -> None:
+        hidden = not source.value
+        source.value = code_block(inspect.getsource(exercise.reference)) if hidden else ""
+        solution.description = "Hide solution" if hidden else "Show solution"
+
+    label_hint()
+    on_click(hint, show_hint, hints)
+    on_click(solution, toggle_solution, source)
+    buttons = widgets.HBox([hint] if _solutions_hidden() else [hint, solution])
+    head = text(f"{_head(exercise)}{paragraph(exercise.task)}{_state(exercise)}")
+    return panel(head, buttons, hints, source)
+
+
+def _solutions_hidden() -> bool:
+    return os.environ.get("COURSE_SOLUTIONS") == "hidden"
+
+
+def _head(exercise: Exercise) -> str:
+    dots = "●" * exercise.difficulty + "○" * (3 - exercise.difficulty)
+    return (
+        f"<b>Exercise {exercise.number} · {rich(exercise.title)}</b> "
+        f'<span role="img" aria-label="difficulty {exercise.difficulty} of 3">{dots}</span> '
+        f"<span>about {exercise.minutes} minutes</span>"
+    )
+
+
+def _state(exercise: Exercise) -> str:
+    status = progress.load().get(f"exercise:{exercise.key}", {}).get("status")
+    if status == "right":
+        return box("right", "You have solved this exercise.")
+    return box("not yet", "You have begun this exercise.") if status else ""

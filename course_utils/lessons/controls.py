@@ -1,0 +1,55 @@
+"""Buttons and texts that cards, quizzes and guesses are built from."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import ipywidgets as widgets
+
+from course_utils.lessons.feedback import box
+
+# A button's text is cut at one line unless told otherwise.
+_STYLE = """<style>
+.course-option { white-space: normal !important; height: auto !important; text-align: left;
+  line-height: 1.4 !important; padding: 6px 12px !important; }
+</style>"""
+
+
+def panel(*children: widgets.Widget) -> widgets.VBox:
+    """Widgets below each other, in a frame."""
+    frame = widgets.Layout(
+        border="1px solid var(--jp-border-color2, #888)", padding="8px 12px", max_width="50em"
+    )
+    return widgets.VBox([widgets.HTML(_STYLE), *children], layout=frame)
+
+
+def text(html: str = "") -> widgets.HTML:
+    """A place for HTML."""
+    return widgets.HTML(html)
+
+
+def option_button(label: str) -> widgets.Button:
+    """A button as wide as the panel, for a sentence of any length."""
+    button = widgets.Button(description=label, layout=widgets.Layout(width="100%"))
+    button.add_class("course-option")
+    return button
+
+
+def small_button(label: str) -> widgets.Button:
+    """A button as wide as its label."""
+    return widgets.Button(description=label, layout=widgets.Layout(width="auto"))
+
+
+def on_click(button: widgets.Button, action: Callable[[], None], place: widgets.HTML) -> None:
+    """Call ``action`` on a click; an exception is shown in ``place``, where it can be seen."""
+
+    @functools.wraps(action)
+    def act(_: widgets.Button) -> None:
+        try:
+            action()
+        except Exception as error:
+            what = f"This part of the course is broken: {type(error).__name__}: {error}"
+            place.value = box("note", what, alert=True)
+
+    button.on_click(act)

@@ -1,0 +1,13 @@
+"""All exercises of the course, by key; one module a topic.
+
+A new topic: add its module to ``_TOPICS``. Each module has one list, ``EXERCISES``.
+"""
+
+from course_utils.lessons.entries import Exercise
+from course_utils.lessons.exercises import padding, start
+
+_TOPICS = (start, padding)
+
+EXERCISES: dict[str, Exercise] = {
+    exercise.key: exercise for topic in _TOPICS for exercise in topic.EXERCISES
+}

@@ -1,0 +1,127 @@
+"""What learners read after a check, as HTML for notebooks and as text for terminals."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+
+from course_utils.lessons.checking import Verdict
+from course_utils.lessons.compare import brief
+from course_utils.lessons.entries import Case, Exercise
+from course_utils.pictures import BLUE, GREEN, VERMILLION
+
+# kind -> (colour of the border, sign, word): the colour never stands alone
+_KINDS = {
+    "right": (GREEN, "✓", "Right"),
+    "not yet": (VERMILLION, "✗", "Not yet"),
+    "not attempted": (BLUE, "○", "Not attempted yet"),
+    "note": (BLUE, "ℹ", "Note"),
+}
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something shown in a cell's output: HTML in a notebook, text elsewhere."""
+
+    html: str
+    text: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def rich(text: str) -> str:
+    """Escaped text in which `words in backticks` are code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+
+
+def box(kind: str, title: str, body: str = "", *, alert: bool = False) -> str:
+    """HTML of a message; ``body`` is HTML, ``alert`` has screen readers say it at once."""
+    colour, sign, word = _KINDS[kind]
+    role = ' role="alert"' if alert else ""
+    return (
+        f'<div{role} style="border-left:4px solid {colour};padding:4px 12px;margin:6px 0;'
+        'max-width:46em;line-height:1.5;color:var(--jp-content-font-color1,inherit)">'
+        f'<div><span aria-hidden="true">{sign} </span><b>{word}.</b> {rich(title)}</div>'
+        f"{body}</div>"
+    )
+
+
+def note(text: str) -> Message:
+    """A plain message that is about neither right nor wrong."""
+    return Message(box("note", text), text)
+
+
+def paragraph(text: str) -> str:
+    """One paragraph of HTML from plain text."""
+    return f'<p style="margin:4px 0">{rich(text)}</p>'
+
+
+def code_block(text: str) -> str:
+    """Preformatted HTML that wraps nothing and scrolls sideways."""
+    return (
+        '<pre style="margin:2px 0 6px;padding:4px 8px;overflow-x:auto;font-size:12px;'
+        'border:1px solid var(--jp-border-color2,#888);background:transparent;color:inherit">'
+        f"{html.escape(text)}</pre>"
+    )
+
+
+def verdict_message(exercise: Exercise, verdict: Verdict, saved: str) -> Message:
+    """The verdict on an exercise; ``saved`` says what became of the progress."""
+    name = f"Exercise {exercise.number}, {exercise.title}"
+    if verdict.status == "not attempted":
+        title = (
+            f"{name}: write your code in place of the line that raises NotImplementedError, and "
+            "run the cell again. Until then the name holds a working version."
+        )
+        return Message(box(verdict.status, title), f"Not attempted yet. {title}")
+    if verdict.status == "right":
+        title = f"Well done: {name} gives the right answer in every case. {saved}"
+        return Message(box(verdict.status, title), f"Right. {title}")
+    sections = _sections(exercise, verdict)
+    told = verdict.diagnosis.explanation if verdict.diagnosis else _sentence(verdict.problem)
+    after = "Until it is right, later cells use a working version. " + saved
+    details = "".join(f"{paragraph(head)}{code_block(text)}" for head, text in sections)
+    problem = paragraph(_sentence(verdict.problem)) if verdict.diagnosis else ""
+    body = f"{problem}{details}{paragraph(after)}"
+    text = "\n".join(
+        [f"Not yet. {name}: {told}"]
+        + [_sentence(verdict.problem)] * bool(verdict.diagnosis)
+        + [f"{head}\n{text}" for head, text in sections]
+        + [after]
+    )
+    return Message(box("not yet", f"{name}: {told}", body), text)
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith(("?", "!", ".")) else f"{text}."
+
+
+def _sections(exercise: Exercise, verdict: Verdict) -> list[tuple[str, str]]:
+    """Inputs, expected and got of the smallest failing case, and what the function printed."""
+    if verdict.case is None:
+        return []
+    found = [("Smallest case that fails, the inputs:", describe_call(exercise, verdict.case))]
+    if verdict.outcome.run.error is None:
+        found.append(("Expected:", brief(verdict.expected)))
+        found.append(("Got:", brief(verdict.outcome.value)))
+    if verdict.outcome.run.printed:
+        found.append(("Your function printed:", verdict.outcome.run.printed))
+    return found
+
+
+def describe_call(exercise: Exercise, case: Case) -> str:
+    """The inputs of a case, one a paragraph, under the names that the reference gives them."""
+    code = exercise.reference.__code__
+    names = code.co_varnames[: code.co_argcount]
+    named = dict(zip(names, case.args, strict=False)) | case.kwargs
+    lines = []
+    for name, value in named.items():
+        text = brief(value)
+        lines.append(f"{name} =\n{text}" if "\n" in text else f"{name} = {text}")
+    return "\n".join(lines)
