@@ -187,7 +187,7 @@ def _update(change: Callable[[Items], Items]) -> str:
 def _set_aside(path: Path) -> str:
     """Rename a damaged file, never over another one; returns its new name."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    aside = path.with_name(f"{path.stem}.damaged-{stamp}{path.suffix}")
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
     os.replace(path, aside)
     return aside.name
 
@@ -197,7 +197,7 @@ def _write(path: Path, text: str) -> None:
     if path.exists() and not path.stat().st_mode & 0o222:
         raise PermissionError(13, "the file is read-only")
     with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=".progress-", delete=False
+        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.new-", delete=False
     ) as file:
         file.write(text)
     try:

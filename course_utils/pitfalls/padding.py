@@ -9,7 +9,7 @@ from torch import Tensor
 
 from course_utils.data import token_budget_batches
 from course_utils.pitfalls.wrong import wrong
-from course_utils.sequences import lengths_of, pad_batch
+from course_utils.sequences import lengths_of, pad_batch, padding_waste
 
 
 @wrong(
@@ -70,45 +70,57 @@ def leaves_the_graph(sequences: Sequence[Tensor], padding_value: float = 0.0) ->
     return pad_batch([sequence.detach() for sequence in sequences], padding_value)
 
 
+def _cells(lengths: Tensor, max_length: int | None) -> int:
+    return len(lengths) * (int(lengths.max()) if max_length is None else max_length)
+
+
 @wrong(
     "You return the share of real cells, and the share of padded cells is asked for.",
     belief="A full batch has a waste of 1.",
 )
-def share_of_real(lengths: Tensor) -> float:
-    return int(lengths.sum()) / (len(lengths) * int(lengths.max()))
+def share_of_real(lengths: Tensor, max_length: int | None = None) -> float:
+    return int(lengths.sum()) / _cells(lengths, max_length)
 
 
 @wrong(
     "You divide by the real cells: divide the padded cells by all cells of the batch.",
     belief="Waste is measured against the useful part.",
 )
-def waste_per_real_cell(lengths: Tensor) -> float:
+def waste_per_real_cell(lengths: Tensor, max_length: int | None = None) -> float:
     real = int(lengths.sum())
-    return (len(lengths) * int(lengths.max()) - real) / real
+    return (_cells(lengths, max_length) - real) / real
 
 
 @wrong(
     "You return the number of padded cells, and their share of the batch is asked for.",
     belief="A count of pads can be compared between batches.",
 )
-def counts_pads(lengths: Tensor) -> float:
-    return float(len(lengths) * int(lengths.max()) - int(lengths.sum()))
+def counts_pads(lengths: Tensor, max_length: int | None = None) -> float:
+    return float(_cells(lengths, max_length) - int(lengths.sum()))
 
 
 @wrong(
     "You return a percentage from 0 to 100: a share from 0 to 1 is asked for.",
     belief="A share is a number of per cent.",
 )
-def in_per_cent(lengths: Tensor) -> float:
-    return 100 * (1 - share_of_real(lengths))
+def in_per_cent(lengths: Tensor, max_length: int | None = None) -> float:
+    return 100 * padding_waste(lengths, max_length)
 
 
 @wrong(
-    "You compare the shortest sequence with the longest one, and leave the others out.",
+    "You compare the shortest sequence with the padded length, and leave the others out.",
     belief="The shortest row decides how much padding there is.",
 )
-def looks_at_the_shortest(lengths: Tensor) -> float:
-    return 1 - int(lengths.min()) / int(lengths.max())
+def looks_at_the_shortest(lengths: Tensor, max_length: int | None = None) -> float:
+    return 1 - int(lengths.min()) * len(lengths) / _cells(lengths, max_length)
+
+
+@wrong(
+    "You do not use max_length: if it is given, the batch has that many steps, and more pads.",
+    belief="A batch is always as long as its longest sequence.",
+)
+def ignores_max_length(lengths: Tensor, max_length: int | None = None) -> float:
+    return padding_waste(lengths)
 
 
 @wrong(

@@ -1,32 +1,39 @@
-"""Wrong ways to count the real steps and the pads of a batch."""
+"""Wrong ways to count the real steps of a batch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from torch import Tensor
 
 from course_utils.pitfalls.wrong import wrong
 
 
 @wrong(
-    "Your second number counts all cells of the batch: take the real steps away from it.",
-    belief="Every cell of a padded batch is padding.",
+    "You count all cells of the padded batch, pads included: only real steps are asked for.",
+    belief="Every cell of the batch is a step of the data.",
 )
-def counts_all_cells(lengths: Sequence[int]) -> tuple[int, int]:
-    return sum(lengths), len(lengths) * max(lengths)
+def counts_all_cells(lengths: Tensor) -> int:
+    return len(lengths) * int(lengths.max())
 
 
 @wrong(
-    "Your two numbers are swapped: the real steps come first, then the pads.",
-    belief="The order of results does not matter.",
+    "You count the sequences: each of them has as many real steps as its length says.",
+    belief="One length stands for one step.",
 )
-def swaps_results(lengths: Sequence[int]) -> tuple[int, int]:
-    real = sum(lengths)
-    return len(lengths) * max(lengths) - real, real
+def counts_sequences(lengths: Tensor) -> int:
+    return len(lengths)
 
 
 @wrong(
-    "You count the pads of the shortest row only: add up the pads of all rows.",
-    belief="Only the shortest sequence is padded.",
+    "You count the pads: the other cells of the batch are asked for.",
+    belief="Real steps are those that were filled up.",
 )
-def pads_of_shortest_row(lengths: Sequence[int]) -> tuple[int, int]:
-    return sum(lengths), max(lengths) - min(lengths)
+def counts_the_pads(lengths: Tensor) -> int:
+    return len(lengths) * int(lengths.max()) - int(lengths.sum())
+
+
+@wrong(
+    "You take the longest length: add up the lengths of all sequences.",
+    belief="A batch has as many steps as its longest sequence.",
+)
+def takes_the_longest(lengths: Tensor) -> int:
+    return int(lengths.max())

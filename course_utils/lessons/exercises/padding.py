@@ -33,7 +33,10 @@ def _pad_cases() -> list[Case]:
 
 def _lengths_cases() -> list[Case]:
     lists = ([2, 1], [5, 3, 7], [4, 4, 4], [6], [1, 3, 3, 2], [0, 4], [12, 9, 1, 12, 3])
-    return [Case((torch.tensor(lengths, device="cpu"),)) for lengths in lists]
+    tensors = [torch.tensor(lengths, device="cpu") for lengths in lists]
+    fitted = [Case((lengths,)) for lengths in tensors]
+    wider = [Case((tensors[i],), {"max_length": 8}) for i in (0, 1, 3)]
+    return [*fitted, *wider]
 
 
 def _budget_cases() -> list[Case]:
@@ -85,7 +88,8 @@ EXERCISES = [
         difficulty=1,
         minutes=4,
         task="Given the `lengths` of a batch, a tensor `(B,)`, return the share of its cells that "
-        "are pads: a plain number from 0 to 1. The batch is padded to its longest sequence.",
+        "are pads: a plain number from 0 to 1. The batch is padded to `max_length` steps, or to its "
+        "longest sequence if that is not given.",
         reference=padding_waste,
         cases=_lengths_cases,
         wrong=[
@@ -94,9 +98,11 @@ EXERCISES = [
             pitfalls.counts_pads,
             pitfalls.in_per_cent,
             pitfalls.looks_at_the_shortest,
+            pitfalls.ignores_max_length,
         ],
         hints=[
-            "A batch of `B` rows and `T` steps has `B * T` cells.",
+            "A batch of `B` rows and `T` steps has `B * T` cells. `T` is `max_length`, or else "
+            "`lengths.max()`.",
             "`lengths.sum()` of these cells are real. The others are pads.",
             "Divide the pads by all cells. `.item()` turns a tensor with one number into that "
             "number.",

@@ -2,43 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import torch
+from torch import Tensor
 
 from course_utils.lessons.entries import Case, Exercise
 from course_utils.pitfalls import start as pitfalls
 
 
-def count_steps(lengths: Sequence[int]) -> tuple[int, int]:
-    """Number of real steps and number of pads in the padded batch of these sequences."""
-    real = sum(lengths)
-    cells = len(lengths) * max(lengths)
-    return real, cells - real
+def count_real_steps(lengths: Tensor) -> int:
+    """Number of real steps in a padded batch with these lengths ``(B,)``."""
+    return int(lengths.sum())
+
+
+def _cases() -> list[Case]:
+    lists = ([3, 1], [5, 3, 7], [4, 4, 4], [6], [3, 0, 2], [1, 9])
+    return [Case((torch.tensor(lengths, device="cpu"),)) for lengths in lists]
 
 
 EXERCISES = [
     Exercise(
-        key="start.count_steps",
+        key="start.count_real_steps",
         number="0.1",
-        title="Count real steps and pads",
+        title="Count the real steps",
         difficulty=1,
-        minutes=3,
-        task="Sequences of these `lengths` become one batch: every row is filled up to the "
-        "longest sequence. Return two whole numbers: how many real steps the batch holds, and "
-        "how many pads.",
-        reference=count_steps,
-        cases=lambda: [
-            Case(([3, 1],)),
-            Case(([5, 3, 7],)),
-            Case(([4, 4, 4],)),
-            Case(([6],)),
-            Case(([2, 9, 9, 1],)),
+        minutes=2,
+        task="Sequences of these `lengths`, a tensor `(B,)`, become one padded batch. Return how "
+        "many real steps it holds: one whole number.",
+        reference=count_real_steps,
+        cases=_cases,
+        wrong=[
+            pitfalls.counts_all_cells,
+            pitfalls.counts_sequences,
+            pitfalls.counts_the_pads,
+            pitfalls.takes_the_longest,
         ],
-        wrong=[pitfalls.counts_all_cells, pitfalls.swaps_results, pitfalls.pads_of_shortest_row],
         hints=[
-            "The real steps are the lengths, added up.",
-            "The batch has `len(lengths)` rows and `max(lengths)` columns. What is not a real "
-            "step is a pad.",
-            "`real = sum(lengths)`, and the pads are `len(lengths) * max(lengths) - real`.",
+            "A sequence of length 5 brings 5 real steps, whatever is filled up after it.",
+            "`lengths.sum()` adds them up, and gives a tensor with one number.",
+            "`int(...)` makes a plain number of it: `return int(lengths.sum())`.",
         ],
     )
 ]
