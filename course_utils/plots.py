@@ -109,7 +109,7 @@ def plot_bars(
         limits: ends of the vertical axis.
         title: a line above the plot.
     """
-    groups = list(next(iter(bars.values())))
+    groups = list(next(iter(bars.values())).keys())
     width = 0.8 / len(bars)
     with matplotlib.rc_context(_STYLE):
         figure, axes = _axes(max(5.0, 1.3 * len(groups) * len(bars) ** 0.5), 3.4)

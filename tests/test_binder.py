@@ -42,7 +42,7 @@ def test_repo2docker_finds_the_build():
     here = Path.cwd()
     os.chdir(ROOT)
     try:
-        pack = PythonBuildPack()
+        pack = PythonBuildPack("docker.io/library/buildpack-deps:jammy")
         pack.platform = "linux/amd64"
         assert pack.detect()
         assert pack.python_version == "3.11"

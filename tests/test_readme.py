@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from course_utils.course import NOTEBOOKS
 from course_utils.data import SMALL_LENGTHS
 from course_utils.diagrams import draw_readers
@@ -40,10 +38,9 @@ def test_course_lists_the_files_that_exist_in_an_order_that_can_be_read():
         assert set(notebook.needs) <= {earlier.file for earlier in NOTEBOOKS[:place]}
 
 
-@pytest.mark.parametrize("text", [README, (ROOT / "CONTRIBUTING.md").read_text("utf-8")])
-def test_links_to_files_lead_somewhere(text: str):
-    targets = re.findall(r"\]\(([^)\s#]+)", text)
-    assert targets
+def test_links_to_files_lead_somewhere():
+    targets = re.findall(r"\]\(([^)\s#]+)", README)
+    assert "LICENSE" in targets
     for target in targets:
         assert target.startswith("https://") or (ROOT / target).exists(), target
 
@@ -53,8 +50,9 @@ def test_owner_and_repository_stand_in_one_place():
 
 
 def test_top_level_holds_only_what_belongs_there():
-    allowed = {"README.md", "TEACHING.md", "CONTRIBUTING.md", "LICENSE", "pyproject.toml",
-               "requirements.txt", "conftest.py", "notebooks", "course_utils", "tests", "binder"}  # fmt: skip
-    ignored = {"course_utils.egg-info"}
+    files = {"README.md", "TEACHING.md", "CONTRIBUTING.md", "LICENSE", "pyproject.toml"}
+    files |= {"requirements.txt", "conftest.py"}
+    folders = {"notebooks", "course_utils", "tests", "binder"}
+    made_by_tools = {"course_utils.egg-info", "__pycache__"}
     found = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
-    assert found - ignored - {"__pycache__"} <= allowed
+    assert found - made_by_tools <= files | folders
