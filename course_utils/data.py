@@ -259,12 +259,15 @@ class BucketBatchSampler(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
+        """Number of batches in the epoch that comes next; with ``max_cells`` it may vary."""
         return len(self._batches(self.epoch))
 
     def __iter__(self) -> Iterator[list[int]]:
+        # A generator, so that an epoch begins with its first batch: a DataLoader with workers
+        # asks for two iterators an epoch and uses one.
         batches = self._batches(self.epoch)
         self.epoch += 1
-        return iter(batches)
+        yield from batches
 
     def _batches(self, epoch: int) -> list[list[int]]:
         generator = torch.Generator("cpu").manual_seed(self.seed + 1_000_003 * epoch)
