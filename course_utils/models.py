@@ -6,7 +6,7 @@ Wrong models live in ``course_utils.pitfalls``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -85,7 +85,9 @@ class MaskedRNN(RecurrentModel):
     but the linear layer's bias: a masked loss must leave them out.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, output_size: int = 1, **options) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int, output_size: int = 1, **options: Any
+    ) -> None:
         super().__init__(input_size, hidden_size, output_size, **options)
 
     def forward(self, inputs: Tensor, lengths: Lengths) -> Tensor:
@@ -116,7 +118,7 @@ class GatherRNN(RecurrentModel):
         ValueError: ``bidirectional=True``.
     """
 
-    def __init__(self, *sizes: int, **options) -> None:
+    def __init__(self, *sizes: int, **options: Any) -> None:
         super().__init__(*sizes, **options)
         if self.rnn.bidirectional:
             raise ValueError("a padded run in two directions reads padding: use LastStepRNN")

@@ -1,0 +1,155 @@
+"""The shape of the package: layers, light imports, short modules, documented names."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import course_utils
+
+PACKAGE = Path(course_utils.__file__).parent
+# From the bottom to the top: a module imports from its own layer and from those before it.
+LAYERS = (
+    "sequences",
+    "masked",
+    "devices",
+    "data",
+    "models",
+    "training",
+    "distributed",
+    "course",
+    "controls",
+    "pictures",
+    "diagrams",
+    "plots",
+    "padcheck",
+    "pitfalls",
+    "explorers",
+    "lessons",
+)
+COMPUTE = LAYERS[: LAYERS.index("distributed") + 1]
+HEAVY = ("sktime", "pandas", "matplotlib", "sklearn", "IPython", "ipywidgets", "anywidget")
+MOST_LINES, MOST_FUNCTION_LINES = 350, 40
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+TREES = {name_of(p): ast.parse(p.read_text()) for p in sorted(PACKAGE.rglob("*.py"))}
+LINES = {name_of(p): len(p.read_text().splitlines()) for p in PACKAGE.rglob("*.py")}
+MODULES = sorted(TREES)
+
+
+def layer_of(module: str) -> str:
+    return module.split(".")[1]
+
+
+def imports_of(module: str) -> set[str]:
+    """What a module imports, anywhere in it; of the package, the modules themselves."""
+    found = set()
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}, line {node.lineno}: imports are absolute here"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in TREES else node.module for name in names}
+    return found
+
+
+def functions_of(tree: ast.AST) -> Iterator[ast.FunctionDef]:
+    return (n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+
+def explained(node: ast.FunctionDef | ast.ClassDef) -> bool:
+    """Whether it has a docstring; a wrong version has its explanation in the decorator."""
+    decorators = {getattr(d.func, "id", "") for d in node.decorator_list if isinstance(d, ast.Call)}
+    return ast.get_docstring(node) is not None or "wrong" in decorators
+
+
+def public_names(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
+    """Public functions and classes of a module, and the public methods of those classes."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    for node in tree.body:
+        if isinstance(node, kinds) and not node.name.startswith("_"):
+            yield node.name, node
+            for part in node.body if isinstance(node, ast.ClassDef) else []:
+                if isinstance(part, kinds) and not part.name.startswith("_"):
+                    yield f"{node.name}.{part.name}", part
+
+
+def test_every_module_has_a_layer():
+    layers = {layer_of(module) for module in MODULES if module != "course_utils"}
+    assert layers <= set(LAYERS)
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m != "course_utils"])
+def test_imports_point_one_way(module):
+    own = LAYERS.index(layer_of(module))
+    for imported in imports_of(module):
+        if imported.partition(".")[0] != "course_utils":
+            continue
+        assert imported != "course_utils", f"{module} imports the whole package"
+        assert LAYERS.index(layer_of(imported)) <= own, f"{module} imports {imported}"
+
+
+def test_no_module_imports_itself_in_a_circle():
+    TopologicalSorter({m: imports_of(m) & set(TREES) for m in MODULES}).prepare()
+
+
+def test_sequences_import_torch_alone_and_compute_draws_nothing():
+    outside = {name.partition(".")[0] for name in imports_of("course_utils.sequences")}
+    assert outside - set(sys.stdlib_module_names) == {"torch"}
+    drawing = {"matplotlib", "drawsvg", "ipywidgets", "IPython", "anywidget"}
+    for module in MODULES:
+        if module != "course_utils" and layer_of(module) in COMPUTE:
+            assert not {name.partition(".")[0] for name in imports_of(module)} & drawing
+
+
+def test_importing_the_package_is_light():
+    program = f"import sys, course_utils; print([m for m in {HEAVY!r} if m in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_what_the_package_exports_is_sorted_and_there():
+    assert course_utils.__all__ == sorted(course_utils.__all__)
+    assert all(hasattr(course_utils, name) for name in course_utils.__all__)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_and_functions_are_short(module):
+    assert LINES[module] <= MOST_LINES
+    for function in functions_of(TREES[module]):
+        first = function.body[0]
+        documented = ast.get_docstring(function) is not None
+        docstring = first.end_lineno - first.lineno + 1 if documented else 0
+        lines = function.end_lineno - function.lineno + 1 - docstring
+        assert lines <= MOST_FUNCTION_LINES, f"{function.name} has {lines} lines of code"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_public_names_are_documented_and_annotated(module):
+    assert ast.get_docstring(TREES[module]), "the module has no docstring"
+    names = list(public_names(TREES[module]))
+    methods = {node.name for name, node in names if "." in name and explained(node)}
+    for name, node in names:
+        inherits = "." in name and node.name in methods
+        assert explained(node) or inherits, f"{name} has no docstring"
+        if isinstance(node, ast.ClassDef):
+            continue
+        every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        every += [a for a in (node.args.vararg, node.args.kwarg) if a]
+        bare = [a.arg for a in every if a.annotation is None and a.arg not in ("self", "cls")]
+        assert not bare, f"{name}: no annotation for {', '.join(bare)}"
+        assert node.returns is not None, f"{name}: no annotation for the result"
