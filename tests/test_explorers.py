@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from course_utils import explorers
 from course_utils.controls import Slider
-from course_utils.explorers import batches_in_buckets, explorer, parse_lengths
+from course_utils.explorers.padding import batches_in_buckets
+from course_utils.explorers.wiring import explorer, parse_lengths
 from course_utils.pictures import Picture
 from course_utils.sequences import padding_waste
 

@@ -1,58 +1,16 @@
-"""Explorers: controls wired to a diagram. Notebooks call one function each."""
+"""Explorers of lengths and padding."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import ipywidgets as widgets
 
 from course_utils.controls import Slider
 from course_utils.data import SMALL_LENGTHS
 from course_utils.diagrams import draw_batch, draw_batches
-from course_utils.pictures import Picture, message
-
-
-def explorer(draw: Callable[..., Picture], **controls: widgets.DOMWidget) -> widgets.Widget:
-    """Controls above a picture that is drawn anew whenever one of them moves.
-
-    Args:
-        draw: called with the controls' values by name; returns a picture, or raises
-            ``ValueError`` with a sentence for the learner.
-        controls: widgets with a ``value``.
-    """
-    picture = widgets.HTML()
-
-    def redraw(_change: object = None) -> None:
-        try:
-            picture.value = draw(**{name: control.value for name, control in controls.items()}).html
-        except ValueError as error:
-            picture.value = message(str(error), kind="wrong")
-        except Exception as error:
-            # The browser shows nothing of an exception in a callback.
-            picture.value = message(f"{type(error).__name__}: {error}", kind="wrong")
-            raise
-
-    for control in controls.values():
-        control.observe(redraw, "value")
-    redraw()
-    return widgets.VBox([*controls.values(), picture])
-
-
-def parse_lengths(text: str, *, most: int = 60, longest: int = 60) -> list[int]:
-    """Lengths typed by a learner, such as ``"5, 3, 7, 2"``.
-
-    Raises:
-        ValueError: not whole numbers, none, too many, or out of range.
-    """
-    try:
-        lengths = [int(part) for part in text.replace(",", " ").split()]
-    except ValueError:
-        raise ValueError(f"{text!r} is not a list of whole numbers, such as 5, 3, 7, 2") from None
-    if not 1 <= len(lengths) <= most:
-        raise ValueError(f"got {len(lengths)} lengths, expected 1 to {most}")
-    if not all(1 <= n <= longest for n in lengths):
-        raise ValueError(f"every length must lie between 1 and {longest}")
-    return lengths
+from course_utils.explorers.wiring import explorer, parse_lengths
+from course_utils.pictures import Picture
 
 
 def batches_in_buckets(

@@ -1,0 +1,52 @@
+"""The map of the course: its notebooks and what each builds on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import drawsvg as dw
+
+from course_utils.course import NOTEBOOKS, Notebook
+from course_utils.diagrams.base import arrow, new_drawing, text, to_picture
+from course_utils.pictures import ON_FILL, SKY, Picture
+
+
+def _depths(notebooks: Sequence[Notebook]) -> dict[str, int]:
+    depths: dict[str, int] = {}
+    for notebook in notebooks:
+        depths[notebook.file] = 1 + max((depths[need] for need in notebook.needs), default=-1)
+    return depths
+
+
+def draw_map(notebooks: Sequence[Notebook] = NOTEBOOKS) -> Picture:
+    """The notebooks and what each builds on, from top to bottom."""
+    depths = _depths(notebooks)
+    width, height, gap = 190, 38, 26
+    levels = [
+        [n for n in notebooks if depths[n.file] == d] for d in range(max(depths.values()) + 1)
+    ]
+    total = (width + gap) * max(map(len, levels))
+    drawing = new_drawing(total, (height + gap) * len(levels))
+    middle = {
+        notebook.file: (total * (i + 0.5) / len(level), depth * (height + gap) + height / 2 + 1)
+        for depth, level in enumerate(levels)
+        for i, notebook in enumerate(level)
+    }
+    for notebook in notebooks:
+        x, y = middle[notebook.file]
+        for need in notebook.needs:
+            above_x, above_y = middle[need]
+            drawing.append(arrow(above_x, above_y + height / 2, x, y - height / 2))
+    for notebook in notebooks:
+        x, y = middle[notebook.file]
+        box = (x - width / 2, y - height / 2, width, height)
+        drawing.append(dw.Rectangle(*box, rx=6, fill=SKY, stroke=ON_FILL))
+        drawing.append(text(f"{notebook.number} · {notebook.title}", x, y, fill=ON_FILL))
+    numbers = {n.file: str(n.number) for n in notebooks}
+    builds = "; ".join(
+        f"{n.number} {n.title}, builds on {' and '.join(numbers[need] for need in n.needs)}"
+        for n in notebooks
+        if n.needs
+    )
+    start = ", ".join(f"{n.number} {n.title}" for n in notebooks if not n.needs)
+    return to_picture(drawing, f"Map of the course. First {start}. Then {builds}.")
