@@ -169,9 +169,10 @@ def _check_choices(options: Options) -> None:
 def _check_device(model: Any, inputs: Tensor) -> None:
     devices = {p.device for p in model.parameters()} if isinstance(model, nn.Module) else set()
     if devices and inputs.device not in devices:
+        homes = sorted(map(str, devices))
         raise ValueError(
-            f"the model is on {', '.join(sorted(map(str, devices)))} and the inputs are on "
-            f"{inputs.device}: move one of them, for example inputs.to({str(min(devices, key=str))!r})"
+            f"the model is on {', '.join(homes)} and the inputs are on {inputs.device}: move one "
+            f"of them, for example inputs.to({homes[0]!r})"
         )
 
 

@@ -25,6 +25,8 @@ _RESHAPERS = {"pad", "cat", "concat", "stack", "view", "reshape", "flatten", "un
 _RESHAPERS |= {"__getitem__", "narrow", "chunk", "expand", "repeat", "repeat_interleave"}
 
 
+# These may put rows in another order.
+_REORDERS = {"__getitem__", "index_select", "gather", "take_along_dim", "index", "flip"}
 # What these return is garbage until something is written into it.
 _UNWRITTEN = {"empty", "empty_like", "new_empty"}
 
@@ -53,11 +55,19 @@ class Event:
 
 @dataclass(frozen=True)
 class View:
-    """Which numbers of a run to look at: its batch, and which of its rows."""
+    """Which numbers of a run to look at: its batch, which sequences it holds, which of its rows."""
 
     batch: Batch
+    sequences: Tensor
+    """Number of the sequence in every row, ``(B,)``."""
     rows: Tensor
     """Boolean ``(B,)``."""
+
+    def take(self, order: Tensor | None) -> View:
+        """The same with the rows in another order."""
+        if order is None:
+            return self
+        return View(self.batch.take(order.tolist()), self.sequences[order], self.rows[order])
 
     @property
     def real(self) -> Tensor:
@@ -73,6 +83,7 @@ class Trace(TorchFunctionMode):
         self.events: list[Event] = []
         self.values: list[Value] = []
         self.result: list[Tensor] = []
+        self.result_number: int | None = None
         self._numbers: dict[int, int] = {}
         self._modules: list[tuple[str, nn.Module]] = []
 
@@ -91,10 +102,14 @@ class Trace(TorchFunctionMode):
         numbers = tuple(self._new(tensor) for tensor in outputs)
         self.events.append(Event(name, module, path, args, kwargs, inputs, numbers))
 
+    def number(self, tensor: Tensor) -> int | None:
+        """The number of a value, None if it was not met."""
+        return self._numbers.get(id(tensor))
+
     def _number_all(self, value: Any) -> tuple[int, ...]:
         found = []
         for tensor in flat_tensors(value):
-            number = self._numbers.get(id(tensor))
+            number = self.number(tensor)
             found.append(self._new(tensor) if number is None else number)
         return tuple(found)
 
@@ -139,7 +154,7 @@ def record(probe: Probe, batch: Batch) -> Trace:
         inputs = leaf.requires_grad_().clone() if leaf.is_floating_point() else leaf
         with trace:
             result = probe.result(batch, inputs=inputs)
-    trace.result = probe.rows(result, batch)
+    trace.result, trace.result_number = probe.rows(result, batch), trace.number(result)
     return trace
 
 
@@ -221,6 +236,7 @@ class Comparison:
         self._axes: Callable[[Tensor], Axes] = lambda t: Axes.of(t.shape, rows, steps)
         self._pairs: dict[int, int] = {}
         self._known: dict[int, Tensor | None] = {}
+        self._orders: dict[int, Tensor] = {}
 
     def axes(self, number: int) -> Axes:
         """The axes of a value."""
@@ -240,11 +256,12 @@ class Comparison:
         axes = self.axes(number)
         if value.content.dim() != second.content.dim() or value.content.is_nested:
             return None
+        views = [view.take(self._orders.get(number)) for view in self.views]
         try:
-            mask = axes.mask(value.content.shape, self.views[0]).to(value.content.device)
+            mask = axes.mask(value.content.shape, views[0])
             a = value.content[mask]
-            b = second.content[axes.mask(second.content.shape, self.views[1]).to(mask.device)]
-        except RuntimeError:
+            b = second.content[axes.mask(second.content.shape, views[1])]
+        except (RuntimeError, IndexError):
             return None
         if a.shape != b.shape:
             return None
@@ -263,10 +280,13 @@ class Comparison:
 
     def _uncertain(self, event: Event, number: int) -> bool:
         """Whether an operation hid the time axis, so that real and pad cannot be told apart."""
+        content = self.traces[0].values[number].content
+        if content.dim() and len(content) == int(self.views[0].batch.lengths.sum()):
+            return True  # real steps of all rows in one long line, packed for example
         if event.name not in _RESHAPERS:
             return False
         had_time = [self.axes(n) for n in event.inputs if self.axes(n).time or self.axes(n).flat]
-        axes, content = self.axes(number), self.traces[0].values[number].content
+        axes = self.axes(number)
         if not had_time or axes.time or axes.flat:
             return False
         if event.name not in ("__getitem__", "narrow"):
@@ -297,9 +317,36 @@ class Comparison:
                     return event, number
         return weak or unsure
 
+    def lost_order(self) -> Event | None:
+        """The operation that reordered the rows, if the result never got its own order back."""
+        order = self._orders.get(self.traces[0].result_number)
+        sequences = self.views[0].sequences
+        if order is None or sequences[order].equal(sequences):
+            return None
+        return next(e for e in self.traces[0].events if any(n in self._orders for n in e.outputs))
+
     def _pair(self, event: Event, twin: Event) -> None:
         self._pairs |= dict(zip(event.inputs, twin.inputs, strict=False))
         self._pairs |= dict(zip(event.outputs, twin.outputs, strict=False))
+        order = next((self._orders[n] for n in event.inputs if n in self._orders), None)
+        if event.name in _REORDERS and event.inputs:
+            moved = self._permutation(event.inputs[0], event.outputs[0])
+            if moved is not None:
+                order = moved if order is None else order[moved]
         for number in event.outputs:
+            if order is not None:
+                self._orders[number] = order
             if event.name in _UNWRITTEN or self._uncertain(event, number):
                 self._known[number] = None
+
+    def _permutation(self, source: int, output: int) -> Tensor | None:
+        """Which row of the source stands in each row of the output; None if it holds others."""
+        values, axes = self.traces[0].values, self.axes(source)
+        before, after = values[source].content, values[output].content
+        if axes.batch is None or axes.flat or before.shape != after.shape or before.dim() < 2:
+            return None
+        before, after = (t.movedim(axes.batch, 0).flatten(1) for t in (before, after))
+        same = (after[:, None] == before[None]).all(-1)
+        if same.diagonal().all() or not same.any(1).all():
+            return None
+        return same.int().argmax(1)
