@@ -60,19 +60,19 @@ def draw_heat(
         drawing.append(text(names[row], left - 10, y + cell / 2, anchor="end"))
         for step in range(steps):
             share = float(sizes[row, step]) / largest
-            drawing.append(_cell(left + step * cell, y, cell - 3, share, bool(real[row, step])))
+            drawing.append(heat_cell(left + step * cell, y, cell - 3, share, bool(real[row, step])))
     _add_legend(drawing, top + rows * cell + 10, quantity)
     return to_picture(drawing, _describe(title, quantity, sizes, real))
 
 
 def _add_legend(drawing: dw.Drawing, y: float, quantity: str) -> None:
-    drawing.append(_cell(4, y, 16, 1.0, True))
+    drawing.append(heat_cell(4, y, 16, 1.0, True))
     drawing.append(text(f"{quantity} at a real step", 26, y + 8, anchor="start"))
-    drawing.append(_cell(226, y, 16, 1.0, False))
+    drawing.append(heat_cell(226, y, 16, 1.0, False))
     drawing.append(text(f"{quantity} at a pad", 248, y + 8, anchor="start"))
 
 
-def _cell(x: float, y: float, side: float, share: float, real: bool) -> dw.Group:
+def heat_cell(x: float, y: float, side: float, share: float, real: bool) -> dw.Group:
     """A bordered cell with a square in it whose area is ``share`` of the cell's."""
     group = dw.Group()
     dashes = "none" if real else "3 2"
