@@ -32,7 +32,7 @@ def small_batch(
     ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SequenceDataset(Dataset):
     """Sequences of shapes ``(L_i, F)`` and one target for each.
 
@@ -105,7 +105,7 @@ def split_validation(
     return dataset.subset(train), dataset.subset(validation)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Normalizer:
     """Subtract each channel's mean and divide by its standard deviation, both ``(F,)``."""
 

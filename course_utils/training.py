@@ -38,7 +38,7 @@ def step_mse_loss(output: Tensor, batch: Batch) -> SumAndCount:
     return masked_mse(output, batch.targets, mask) * count, count
 
 
-@dataclass
+@dataclass(eq=False)
 class Evaluation:
     """How a model did on a data set."""
 

@@ -1,13 +1,24 @@
-"""What batches cost and how often they repeat: shared by tests and benchmarks."""
+"""What tests and benchmarks share: strict equality, the cost of batches, how often they repeat."""
 
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor
 
 Batches = list[list[int]]
+
+
+def assert_close(actual: Tensor, expected: Tensor, **options: Any) -> None:
+    """``torch.testing.assert_close``, but double precision must be double.
+
+    Its usual 1e-7 for float64 would let a computation in single precision pass.
+    """
+    if actual.dtype == torch.float64:
+        options = {"rtol": 1e-10, "atol": 1e-12} | options
+    torch.testing.assert_close(actual, expected, **options)
 
 
 def cells(lengths: Tensor, batches: Batches) -> int:

@@ -78,6 +78,9 @@ def test_dataset_and_subset():
     assert part.targets.tolist() == [0, 0]
     steps = dataset_of([3, 1, 2], per_step=True).subset([1])
     assert [len(target) for target in steps.targets] == [1]
+    assert data == data  # by identity: comparing tensors has no single answer
+    assert data != dataset_of([3, 1, 2])
+    assert len({data, data, part}) == 2
     with pytest.raises(ValueError, match="3 sequences, but 2 targets"):
         SequenceDataset(data.sequences, data.targets[:2])
 

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from measures import assert_close
 from torch import Tensor
-from torch.testing import assert_close
 
 from course_utils.masked import (
     expand_mask,

@@ -8,8 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from measures import assert_close
 from torch import Tensor, nn
-from torch.testing import assert_close
 
 from course_utils.masked import masked_mse
 from course_utils.models import (

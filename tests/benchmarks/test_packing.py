@@ -12,9 +12,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from measures import log_normal_lengths
+from measures import assert_close, log_normal_lengths
 from torch import Tensor, nn
-from torch.testing import assert_close
 
 from course_utils.data import load_japanese_vowels
 from course_utils.masked import masked_mse
