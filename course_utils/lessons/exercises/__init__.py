@@ -4,9 +4,9 @@ A new topic: add its module to ``_TOPICS``. Each module has one list, ``EXERCISE
 """
 
 from course_utils.lessons.entries import Exercise
-from course_utils.lessons.exercises import loss, padding, start
+from course_utils.lessons.exercises import backprop, loss, masking, packing, padding, start
 
-_TOPICS = (start, padding, loss)
+_TOPICS = (start, backprop, padding, masking, packing, loss)
 
 EXERCISES: dict[str, Exercise] = {
     exercise.key: exercise for topic in _TOPICS for exercise in topic.EXERCISES
