@@ -20,6 +20,7 @@ from course_utils.pitfalls.wrong import Wrong
 
 Status = Literal["right", "not yet", "not attempted"]
 SECONDS = 10.0
+_CHANGED = "your function changes its inputs: work on a copy, such as `x.clone()`"
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,11 @@ def _difference(got: Any, expected: Any, name: str = "your result") -> str | Non
 
 
 def _problem(function: Callable[..., Any], outcome: Outcome, right: Outcome) -> str | None:
+    changed = outcome.changed_inputs and not right.changed_inputs
     if outcome.run.error is not None:
+        # With a value but an error, the backward pass failed: it may miss what was overwritten.
+        if changed and outcome.value is not None:
+            return _CHANGED
         return _describe_error(function, outcome.run.error)
     if found := _difference(outcome.value, right.value):
         return found
@@ -158,9 +163,7 @@ def _problem(function: Callable[..., Any], outcome: Outcome, right: Outcome) -> 
     for i, (mine, wanted) in enumerate(pairs):
         if found := _difference(mine, wanted, f"the gradient of input tensor {i}"):
             return found
-    if outcome.changed_inputs and not right.changed_inputs:
-        return "your function changes its inputs: work on a copy, such as `x.clone()`"
-    return None
+    return _CHANGED if changed else None
 
 
 def _is_stub(exercise: Exercise, error: BaseException | None) -> bool:
