@@ -294,13 +294,16 @@ def _name(contrast: Contrast, comparison: Comparison, event: Event, number: int)
     shared = axes.batch is None and not axes.flat
     if _overflows(comparison, number):
         return "overflow in the pads"
+    loss = contrast.case.probe.kind == "loss"
     if not output.content.is_floating_point():
+        if axes.time and output.content.dtype != torch.bool and event.inputs:
+            return "loss over padding" if loss else "unknown"  # targets that are pads
         return "lengths from values" if event.inputs else "shifted positions"
     if event.name in _RECURRENT:
         return _recurrent(contrast, event, number, source)
     if event.name in _ATTENTION:
         return _attention(event, source)
-    if contrast.case.probe.kind == "loss" and output.content.numel() == 1:
+    if loss and output.content.numel() == 1:
         return "loss over padding"
     if event.name in _SOFTMAX:
         return "attention without mask" if len(axes.time) == 2 else "softmax over padding"

@@ -97,6 +97,7 @@ class Case:
         self.probe, self.sequences, self.floor, self.nudge = probe, sequences, floor, nudge
         self.batch = sequences.batch(steps=sequences.steps)
         self.with_gradients = True
+        self.no_slopes = "the result carries no gradient."
         self.notes: list[str] = []
 
     @cached_property
@@ -129,8 +130,12 @@ class Case:
 
     @cached_property
     def slopes(self) -> Slopes | None:
-        """Gradients for the batch as given."""
-        return self.probe.differentiate(self.batch, self.combinations)[1]
+        """Gradients for the batch as given; None where there are none, see ``no_slopes``."""
+        try:
+            return self.probe.differentiate(self.batch, self.combinations)[1]
+        except Refused as refusal:
+            self.no_slopes = f"the gradient could not be computed: {refusal}."
+            return None
 
     @cached_property
     def noise(self) -> float:
@@ -312,15 +317,11 @@ def ask_order(case: Case) -> Row:
 
 def ask_leak(case: Case) -> Row:
     """The gradient of two random combinations of the real results, at the pads."""
-    try:
-        cells = case.slopes and case.slopes.cells
-    except Refused as refusal:
-        return Row("leak", "not asked", f"the gradient could not be computed: {refusal}.")
+    if case.slopes is None:
+        return Row("leak", "not asked", case.no_slopes)
+    cells = case.slopes.cells
     if cells is None:
-        reason = "the result carries no gradient."
-        if case.slopes is not None:
-            reason = "no embedding layer was seen to read the token ids."
-        return Row("leak", "not asked", reason)
+        return Row("leak", "not asked", "no embedding layer was seen to read the token ids.")
     if not cells.isfinite().all():
         return Row("leak", "not asked", "the gradient is not finite.")
     real = case.batch.real
@@ -342,18 +343,19 @@ def ask_parameters(case: Case, weights: Sequence[float] | None = None) -> Row:
         )
     if not case.probe.parameters:
         return Row("parameters", "passed", "the model has no parameters.")
-    try:
-        missing = case.slopes is None or any(single.slopes is None for single in case.singles)
-        chaotic = not missing and not case.gradient_noise <= CHAOS
-    except Refused as refusal:
-        return Row("parameters", "not asked", f"the gradient could not be computed: {refusal}.")
-    if missing:
-        refusals = [single.refusal for single in case.singles if single.refusal]
-        reason = f"a single run is refused ({refusals[0]})" if refusals else "no gradient"
-        return Row("parameters", "not asked", f"{reason}.")
-    if chaotic:
+    if case.slopes is None:
+        return Row("parameters", "not asked", case.no_slopes)
+    for single in case.singles:
+        if single.slopes is None:
+            reason = (
+                f"a single run is refused ({single.refusal})."
+                if single.refusal
+                else ("the result of a single run carries no gradient.")
+            )
+            return Row("parameters", "not asked", reason)
+    if not case.gradient_noise <= CHAOS:
         reason = f"gradients move by {case.gradient_noise:.0e} when the inputs move by rounding."
-        return Row("parameters", "not asked", f"chaotic, {reason}")
+        return Row("parameters", "not asked", f"chaotic: {reason}")
     weights = [1.0] * len(case.singles) if weights is None else weights
     summed = [
         sum(weight * gradient for weight, gradient in zip(weights, column, strict=True))

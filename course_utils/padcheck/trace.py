@@ -64,8 +64,8 @@ class View:
     """Boolean ``(B,)``."""
 
     def take(self, order: Tensor | None) -> View:
-        """The same with the rows in another order."""
-        if order is None:
+        """The same with the rows in another order; a single row has none."""
+        if order is None or len(order) != len(self.rows):
             return self
         return View(self.batch.take(order.tolist()), self.sequences[order], self.rows[order])
 
