@@ -17,6 +17,8 @@ export default {
     const input = document.createElement("input");
     const output = document.createElement("output");
     label.className = "course-slider";
+    // JupyterLab would take the arrow keys for moves from cell to cell.
+    label.setAttribute("data-lm-suppress-shortcuts", "true");
     input.type = "range";
     label.append(name, input, output);
     el.append(label);

@@ -11,7 +11,7 @@ import torch
 
 from course_utils import pictures
 from course_utils.course import NOTEBOOKS
-from course_utils.diagrams import draw_batch, draw_batches, draw_map, draw_readers
+from course_utils.diagrams import draw_batch, draw_batches, draw_heat, draw_map, draw_readers
 from course_utils.pictures import Picture, message
 from course_utils.plots import plot_bars, plot_confusion, plot_curves, plot_heatmap, plot_lengths
 
@@ -26,6 +26,7 @@ def pictures_of_all_kinds() -> dict[str, Picture]:
         "readers": draw_readers([5, 3, 7, 2]),
         "batches": draw_batches([[5, 3], [7]]),
         "map": draw_map(),
+        "heat": draw_heat(torch.tensor([[1.0, 2.0], [0.5, 0.1]]), [2, 1], title="Gradient"),
         "curves": plot_curves({"a & b": [3, 1], "c": [2, 4]}, xlabel="epoch", ylabel="<loss>"),
         "bars": plot_bars({"x": {"a": 1.0, "b": 2.0}}, ylabel="y"),
         "lengths": plot_lengths({"x": torch.tensor([3, 5])}),
@@ -167,3 +168,20 @@ def test_error_bars_are_said():
 
 def test_message_escapes_what_it_is_given():
     assert "&lt;b&gt;" in message("<b>", kind="wrong")
+
+
+def test_heat_says_how_many_pads_are_not_zero():
+    values = torch.tensor([[3.0, 0.5, 0.0], [1.0, 2.0, 4.0]])
+    alt = draw_heat(values, [1, 3], title="Gradient").alt
+    assert "largest at real steps 4, largest at pads 0.5; 1 of 2 pads are not zero" in alt
+    holes = torch.tensor([[True, False, True], [True, True, False]])
+    assert "largest at pads 4; 2 of 2 pads" in draw_heat(values, holes, title="Gradient").alt
+
+
+def test_heat_shows_nan_and_refuses_what_does_not_fit():
+    values = torch.tensor([[float("nan"), 1.0]])
+    assert ">NaN<" in draw_heat(values, [2], title="Gradient").svg
+    with pytest.raises(ValueError, match=r"lengths\[0\] is 3"):
+        draw_heat(values, [3], title="Gradient")
+    with pytest.raises(ValueError, match=r"the mask is \(1, 1\), the values are \(1, 2\)"):
+        draw_heat(values, torch.ones(1, 1, dtype=torch.bool), title="Gradient")

@@ -6,21 +6,21 @@ import math
 from collections.abc import Sequence
 
 import drawsvg as dw
+import torch
 from torch import Tensor
 
 from course_utils.diagrams.base import new_drawing, text, to_picture
 from course_utils.pictures import BLUE, VERMILLION, Picture
-from course_utils.sequences import Lengths, Side, check_lengths, lengths_to_mask
+from course_utils.sequences import Lengths, check_lengths, lengths_to_mask
 
 
 def draw_heat(
     values: Tensor,
-    lengths: Lengths,
+    real: Lengths | Tensor,
     *,
     title: str,
     quantity: str = "gradient",
     names: Sequence[str] | None = None,
-    padding_side: Side = "right",
 ) -> Picture:
     """Sizes ``|values|`` over the ``(B, T)`` grid, as squares that grow with the size.
 
@@ -29,25 +29,22 @@ def draw_heat(
 
     Args:
         values: ``(B, T)``, or ``(B, T, ...)``, whose norm over the last axes is taken.
-        lengths: real steps of each row, ``(B,)``.
+        real: real steps of each row, ``(B,)``, or a boolean mask ``(B, T)``, True = real.
         title: a line above the grid.
         quantity: what the numbers are, for the legend and the text alternative.
         names: a name for each row.
-        padding_side: where the pads are.
 
     Raises:
-        ValueError: lengths or names that do not fit the values.
+        ValueError: lengths, a mask or names that do not fit the values.
     """
     sizes = values.detach().cpu().double().abs()
     if sizes.dim() > 2:
         sizes = sizes.flatten(2).norm(dim=2)
     rows, steps = sizes.shape
-    lengths = check_lengths(lengths, steps, batch_size=rows).cpu()
+    mask = _to_mask(real, rows, steps)
     names = [f"sequence {i}" for i in range(rows)] if names is None else list(names)
     if len(names) != rows:
         raise ValueError(f"got {len(names)} names for {rows} rows")
-    real = lengths_to_mask(lengths, steps)
-    real = real if padding_side == "right" else real.flip(1)
     largest = float(sizes.nan_to_num(0.0, 0.0, 0.0).max()) or 1.0
     cell, left, top = min(34.0, 640 / steps), 16 + 7.5 * max(map(len, names)), 50
     widest = max(left + steps * cell + 16, 9 * len(title), 420)
@@ -60,9 +57,17 @@ def draw_heat(
         drawing.append(text(names[row], left - 10, y + cell / 2, anchor="end"))
         for step in range(steps):
             share = float(sizes[row, step]) / largest
-            drawing.append(heat_cell(left + step * cell, y, cell - 3, share, bool(real[row, step])))
+            drawing.append(heat_cell(left + step * cell, y, cell - 3, share, bool(mask[row, step])))
     _add_legend(drawing, top + rows * cell + 10, quantity)
-    return to_picture(drawing, _describe(title, quantity, sizes, real))
+    return to_picture(drawing, _describe(title, quantity, sizes, mask))
+
+
+def _to_mask(real: Lengths | Tensor, rows: int, steps: int) -> Tensor:
+    if isinstance(real, Tensor) and real.dtype == torch.bool:
+        if tuple(real.shape) != (rows, steps):
+            raise ValueError(f"the mask is {tuple(real.shape)}, the values are {(rows, steps)}")
+        return real.cpu()
+    return lengths_to_mask(check_lengths(real, steps, batch_size=rows), steps, device="cpu")
 
 
 def _add_legend(drawing: dw.Drawing, y: float, quantity: str) -> None:

@@ -1,0 +1,224 @@
+"""A real JupyterLab and a real browser for the tests in this folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    # Cells far below the window would otherwise not be attached to the page.
+    "notebook-extension/tracker": {"windowingMode": "none"},
+}
+
+
+def _need(condition: object, what: str) -> None:
+    if not condition and os.environ.get("COURSE_REQUIRE_TOOLS"):
+        pytest.fail(f"the browser tests need {what}")
+    if not condition:
+        pytest.skip(f"the browser tests need {what}")
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _wait_for(url: str, server: subprocess.Popen, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert server.poll() is None, "JupyterLab ended at once"
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.3)
+    raise TimeoutError(f"JupyterLab did not answer within {seconds} s")
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a JupyterLab over a copy of the notebooks; ``{}`` takes a file's name."""
+    home = tmp_path_factory.mktemp("lab")
+    ignore = shutil.ignore_patterns("course_progress*", ".ipynb_checkpoints")
+    shutil.copytree(ROOT / "notebooks", home / "notebooks", ignore=ignore)
+    for name, settings in SETTINGS.items():
+        file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(settings))
+    folders = {
+        "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces", "IPYTHONDIR": "ipython",
+    }  # fmt: skip
+    environment = {**os.environ, **{key: str(home / name) for key, name in folders.items()}}
+    environment.pop("COURSE_PROGRESS", None)
+    port = _free_port()
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
+        "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=course", "--LabApp.extension_manager=readonly",
+        "--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={home / 'notebooks'}",
+    ]  # fmt: skip
+    with (home / "lab.log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/api?token=course", server)
+            yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token=course"
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """Debian's Chromium, driven by playwright."""
+    _need(CHROMIUM, "Chromium")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _need(False, "the package playwright (extra dev)")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_notebook(browser, lab: str) -> Iterator:
+    """Function that opens a notebook in a fresh page and waits for its kernel."""
+    pages = []
+
+    def open_one(name: str) -> Notebook:
+        page = browser.new_page(viewport={"width": 1100, "height": 1000})
+        pages.append(page)
+        page.goto(lab.format(name))
+        notebook = Notebook(page)
+        notebook.wait_until_ready()
+        return notebook
+
+    yield open_one
+    for page in pages:
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        page.close()
+
+
+class Notebook:
+    """A notebook that is open in JupyterLab."""
+
+    CURRENT = "window.jupyterapp.shell.currentWidget"
+
+    def __init__(self, page) -> None:
+        self.page = page
+
+    def wait_until_ready(self) -> None:
+        """Wait until the document is there and its kernel idle."""
+        self.page.wait_for_function(
+            f"""() => {{
+                const widget = window.jupyterapp && {self.CURRENT};
+                const kernel = widget?.sessionContext?.session?.kernel;
+                return widget?.context?.isReady && kernel?.status === "idle"
+                    && kernel?.connectionStatus === "connected";
+            }}""",
+            timeout=90_000,
+        )
+
+    def command(self, name: str) -> None:
+        """Execute one of JupyterLab's commands."""
+        self.page.evaluate(f"() => window.jupyterapp.commands.execute({name!r}).catch(() => 0)")
+
+    def run_all(self, seconds: float = 120) -> None:
+        """Run all cells and wait until every code cell has its number."""
+        self.command("notebook:run-all-cells")
+        self.page.wait_for_function(
+            f"""() => {self.CURRENT}.sessionContext.session.kernel.status === "idle"
+                && {self.CURRENT}.content.widgets.every(
+                    cell => cell.model.type !== "code" || cell.model.executionCount)""",
+            timeout=seconds * 1000,
+        )
+
+    def outputs(self) -> list[list[dict]]:
+        """The outputs of every code cell."""
+        return self.page.evaluate(
+            f"""() => {self.CURRENT}.content.widgets.filter(cell => cell.model.type === "code")
+                .map(cell => cell.model.outputs.toJSON())"""
+        )
+
+    def tags(self) -> list[list[str]]:
+        """The tags of every code cell."""
+        return self.page.evaluate(
+            f"""() => {self.CURRENT}.content.widgets.filter(cell => cell.model.type === "code")
+                .map(cell => cell.model.getMetadata("tags") || [])"""
+        )
+
+    def unexpected_errors(self) -> list[str]:
+        """Errors in cells that are not tagged to have one."""
+        return [
+            f"{output['ename']}: {output['evalue']}"
+            for outputs, tags in zip(self.outputs(), self.tags(), strict=True)
+            for output in outputs
+            if output["output_type"] == "error" and "raises-exception" not in tags
+        ]
+
+    def cell_with(self, text: str):
+        """The code cell that holds a text, as a locator of its DOM node."""
+        index = self.page.evaluate(
+            f"""text => {self.CURRENT}.content.widgets.findIndex(cell =>
+                cell.model.type === "code" && cell.model.sharedModel.getSource().includes(text))""",
+            text,
+        )
+        assert index >= 0, f"no code cell with {text!r}"
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(index), index
+
+    def edit_and_run(self, text: str, source: str):
+        """Replace the code of the cell that holds a text, run it, and return its node."""
+        node, index = self.cell_with(text)
+        before = self.execution_count(index)
+        self.page.evaluate(
+            f"""([index, source]) => {{
+                const notebook = {self.CURRENT}.content;
+                notebook.activeCellIndex = index;
+                notebook.deselectAll();
+                notebook.widgets[index].model.sharedModel.setSource(source);
+                return window.jupyterapp.commands.execute("notebook:run-cell");
+            }}""",
+            [index, source],
+        )
+        self.page.wait_for_function(
+            f"""([index, before]) => {{
+                const count = {self.CURRENT}.content.widgets[index].model.executionCount;
+                return count && count !== before
+                    && {self.CURRENT}.sessionContext.session.kernel.status === "idle";
+            }}""",
+            arg=[index, before],
+            timeout=60_000,
+        )
+        return node
+
+    def execution_count(self, index: int) -> int | None:
+        """The number beside a cell."""
+        return self.page.evaluate(
+            f"index => {self.CURRENT}.content.widgets[index].model.executionCount", index
+        )
+
+    def restart(self) -> None:
+        """Restart the kernel, without asking."""
+        self.page.evaluate(f"() => {self.CURRENT}.sessionContext.restartKernel()")
+        self.wait_until_ready()
