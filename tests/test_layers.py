@@ -21,6 +21,8 @@ LAYERS = (
     "devices",
     "data",
     "models",
+    "graphs",
+    "backprop",
     "training",
     "distributed",
     "course",

@@ -2,6 +2,21 @@
 
 from course_utils.diagrams.batch import draw_batch, draw_batches, draw_readers
 from course_utils.diagrams.course_map import draw_map
+from course_utils.diagrams.graph import draw_graph
 from course_utils.diagrams.heat import draw_heat
+from course_utils.diagrams.masking import draw_masking
+from course_utils.diagrams.packing import draw_packing
+from course_utils.diagrams.unrolled import draw_gradient_flow, draw_unrolled
 
-__all__ = ["draw_batch", "draw_batches", "draw_heat", "draw_map", "draw_readers"]
+__all__ = [
+    "draw_batch",
+    "draw_batches",
+    "draw_gradient_flow",
+    "draw_graph",
+    "draw_heat",
+    "draw_map",
+    "draw_masking",
+    "draw_packing",
+    "draw_readers",
+    "draw_unrolled",
+]

@@ -4,9 +4,17 @@ A new topic: add its module to ``_TOPICS``. Each module has one list, ``EXERCISE
 """
 
 from course_utils.lessons.entries import Exercise
-from course_utils.lessons.exercises import backprop, loss, masking, packing, padding, start
+from course_utils.lessons.exercises import (
+    backprop,
+    loss,
+    masking,
+    packing,
+    padding,
+    start,
+    unrolling,
+)
 
-_TOPICS = (start, backprop, padding, masking, packing, loss)
+_TOPICS = (start, backprop, unrolling, padding, masking, packing, loss)
 
 EXERCISES: dict[str, Exercise] = {
     exercise.key: exercise for topic in _TOPICS for exercise in topic.EXERCISES
