@@ -1,5 +1,18 @@
 """Explorers: controls wired to a diagram, one file a topic. Notebooks call one function each."""
 
+from course_utils.explorers.backprop import explore_graph
+from course_utils.explorers.loss import explore_masked_loss
+from course_utils.explorers.masking import explore_masking
+from course_utils.explorers.packing import explore_packing
 from course_utils.explorers.padding import explore_length, explore_padding
+from course_utils.explorers.unrolling import explore_unrolling
 
-__all__ = ["explore_length", "explore_padding"]
+__all__ = [
+    "explore_graph",
+    "explore_length",
+    "explore_masked_loss",
+    "explore_masking",
+    "explore_packing",
+    "explore_padding",
+    "explore_unrolling",
+]
