@@ -4,9 +4,9 @@ A new topic: add its module to ``_TOPICS``. Each module has two lists, ``QUIZZES
 """
 
 from course_utils.lessons.entries import Guess, Quiz
-from course_utils.lessons.quizzes import capstone, padding, start
+from course_utils.lessons.quizzes import backprop, capstone, loss, padding, start, unrolling
 
-_TOPICS = (start, padding, capstone)
+_TOPICS = (start, backprop, unrolling, padding, capstone, loss)
 
 QUIZZES: dict[str, Quiz] = {quiz.key: quiz for topic in _TOPICS for quiz in topic.QUIZZES}
 GUESSES: dict[str, Guess] = {guess.key: guess for topic in _TOPICS for guess in topic.GUESSES}
