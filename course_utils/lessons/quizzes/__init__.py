@@ -4,7 +4,18 @@ A new topic: add its module to ``_TOPICS``. Each module has two lists, ``QUIZZES
 """
 
 from course_utils.lessons.entries import Guess, Quiz
-from course_utils.lessons.quizzes import backprop, capstone, loss, padding, start, unrolling
+from course_utils.lessons.quizzes import (
+    backprop,
+    capstone,
+    loss,
+    masking,
+    packing,
+    padding,
+    masking,
+    packing,
+    start,
+    unrolling,
+)
 
 _TOPICS = (start, backprop, unrolling, padding, capstone, loss)
 
