@@ -15,7 +15,7 @@ from IPython.display import display
 
 from course_utils.lessons import progress
 from course_utils.lessons.cards import exercise_card
-from course_utils.lessons.checking import hand_out, judge
+from course_utils.lessons.checking import Verdict, hand_out, judge
 from course_utils.lessons.exercises import EXERCISES
 from course_utils.lessons.feedback import verdict_message
 from course_utils.lessons.progress import collect_progress
@@ -63,7 +63,10 @@ def check(key: str) -> Callable[[Any], Callable[..., Any]]:
     entry = _find(EXERCISES, key, "exercise")
 
     def decorate(function: Any) -> Callable[..., Any]:
-        verdict = judge(entry, function)
+        try:
+            verdict = judge(entry, function)
+        except Exception as error:  # a fault of the course must not stop the learner
+            verdict = Verdict("not yet", f"the check itself failed ({error!r}); please report it")
         saved = ""
         if verdict.status != "not attempted":
             saved = progress.record("exercise", key, verdict.status)

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -97,7 +97,8 @@ def _time_limit(seconds: float) -> Iterator[None]:
 def _stop_at_next_line(frame: FrameType, event: str, argument: Any) -> Any:
     if event == "line":
         raise TimeUp
-    return _stop_at_next_line
+    # What cleans up behind the learner's code must run undisturbed.
+    return _stop_at_next_line if _learners_frames(frame) else None
 
 
 @contextmanager
@@ -131,14 +132,13 @@ def _watcher(seconds: float) -> Iterator[None]:
     me = threading.get_ident()
     done = threading.Event()
 
-    def throw(exception: Any) -> None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(me), exception)
-
     def watch() -> None:
         wait = seconds
         while not done.wait(wait):
             if _learners_frames(sys._current_frames().get(me)):
-                throw(ctypes.py_object(TimeUp))
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(me), ctypes.py_object(TimeUp)
+                )
             wait = _AGAIN
 
     thread = threading.Thread(target=watch, daemon=True)
@@ -146,10 +146,7 @@ def _watcher(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        while thread.is_alive():
-            try:  # the exception may arrive late, even here
+        for _ in range(3):  # one exception may arrive late, even here, at the loop's next turn
+            with suppress(TimeUp):
                 done.set()
                 thread.join()
-            except TimeUp:
-                continue
-        throw(None)

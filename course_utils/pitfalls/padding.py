@@ -39,7 +39,7 @@ def cuts_to_shortest(sequences: Sequence[Tensor], padding_value: float = 0.0) ->
 
 @wrong(
     "Your batch is time-major, (T, B, F): its first axis is time, and (B, T, F) is asked for.",
-    belief="pad_sequence puts the batch first by default.",
+    belief="PyTorch puts the batch first by default.",
 )
 def time_major(sequences: Sequence[Tensor], padding_value: float = 0.0) -> Tensor:
     return pad_batch(sequences, padding_value).transpose(0, 1)

@@ -88,8 +88,8 @@ EXERCISES = [
         difficulty=1,
         minutes=4,
         task="Given the `lengths` of a batch, a tensor `(B,)`, return the share of its cells that "
-        "are pads: a plain number from 0 to 1. The batch is padded to `max_length` steps, or to its "
-        "longest sequence if that is not given.",
+        "are pads: a plain number from 0 to 1. The batch is padded to `max_length` steps, or to "
+        "its longest sequence if that is not given.",
         reference=padding_waste,
         cases=_lengths_cases,
         wrong=[
