@@ -11,13 +11,11 @@ from course_utils.lessons.quizzes import (
     masking,
     packing,
     padding,
-    masking,
-    packing,
     start,
     unrolling,
 )
 
-_TOPICS = (start, backprop, unrolling, padding, capstone, loss)
+_TOPICS = (start, backprop, unrolling, padding, masking, packing, loss, capstone)
 
 QUIZZES: dict[str, Quiz] = {quiz.key: quiz for topic in _TOPICS for quiz in topic.QUIZZES}
 GUESSES: dict[str, Guess] = {guess.key: guess for topic in _TOPICS for guess in topic.GUESSES}

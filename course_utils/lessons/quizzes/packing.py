@@ -28,7 +28,7 @@ QUIZZES = [
                 [
                     Option(
                         "In the order of the batch",
-                        "The layer sorts them along with the rows, and restores the order of `h_n`.",
+                        "The layer sorts them with the rows, and restores the order of `h_n`.",
                         right=True,
                     ),
                     Option(
