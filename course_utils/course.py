@@ -35,6 +35,13 @@ NOTEBOOKS = (
         ("00_start_here",),
     ),
     Notebook(
+        "06_masked_loss",
+        "Masked loss",
+        "what you divide by is a modelling decision",
+        50,
+        ("03_padding",),
+    ),
+    Notebook(
         "09_capstone_real_data",
         "Capstone: real data",
         "from raw utterances to a model that gives the same answer batched and alone",

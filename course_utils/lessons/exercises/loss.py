@@ -198,8 +198,8 @@ EXERCISES = [
         minutes=12,
         task="One batch does not fit in memory, so it comes as a list of smaller ones, each with "
         "`inputs`, `lengths` and `targets`. Call `backward()` once for each of them, so that the "
-        "gradients that add up are those of the mean squared error over **all** real steps. "
-        "Return `[p.grad for p in model.parameters()]`. From `course_utils.training` you may use "
+        "gradients that add up are those of the mean squared error over all real steps of all of "
+        "them. Return `[p.grad for p in model.parameters()]`. From `course_utils.training` you may use "
         "`step_mse_loss(output, batch)`, which returns the sum over the batch's real steps, and "
         "their number.",
         reference=accumulate,
