@@ -4,7 +4,8 @@
 >>> report = padcheck(model, inputs, lengths)  # doctest: +SKIP
 """
 
+from course_utils.padcheck.answers import Cause, Row
 from course_utils.padcheck.check import assert_padding_invariant, padcheck
-from course_utils.padcheck.report import Cause, Report, Row
+from course_utils.padcheck.report import Report
 
 __all__ = ["Cause", "Report", "Row", "assert_padding_invariant", "padcheck"]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from course_utils.padcheck.answers import QUESTIONS, Cause, Row
+from course_utils.padcheck.arguments import Options, check_arguments
 from course_utils.padcheck.batches import Batch, Sequences
-from course_utils.padcheck.cause import CAUSES, find_cause
-from course_utils.padcheck.losses import REDUCTIONS, Fit, ask_alone_loss
+from course_utils.padcheck.case import Case, deviation
+from course_utils.padcheck.cause import find_cause
+from course_utils.padcheck.causes import CAUSES
+from course_utils.padcheck.losses import Fit, ask_alone_loss
 from course_utils.padcheck.probe import Kind, Probe, Refused, undisturbed, unexpected_shape
 from course_utils.padcheck.questions import (
     CHAOS,
-    Case,
     ask_alone,
     ask_amount,
     ask_leak,
@@ -25,26 +27,11 @@ from course_utils.padcheck.questions import (
     ask_parameters,
     ask_poison,
     ask_values,
-    deviation,
 )
-from course_utils.padcheck.report import QUESTIONS, Cause, Report, Row
-from course_utils.sequences import Lengths, Side, check_lengths
+from course_utils.padcheck.report import Report
+from course_utils.sequences import Lengths, Side
 
 SINGLE = 1e-4
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to ask: see :func:`padcheck`."""
-
-    call: Callable[..., Any]
-    output: Kind | None
-    reduction: str | None
-    padding_side: Side
-    pad_marker: float | None
-    mode: Literal["eval", "train"]
-    dtype: torch.dtype
-    seed: int
 
 
 def _call(model: Callable[..., Any], inputs: Tensor, lengths: Tensor, *extra: Tensor) -> Any:
@@ -100,7 +87,7 @@ def padcheck(
         TypeError, ValueError: a call that cannot be answered, in one sentence.
     """
     options = Options(call or _call, output, reduction, padding_side, pad_marker, mode, dtype, seed)
-    given = _check_arguments(model, inputs, lengths, extra, options)
+    given = check_arguments(model, inputs, lengths, extra, options)
     with undisturbed(inputs.device, seed):
         return _Check(model, given, options).report()
 
@@ -115,65 +102,6 @@ def assert_padding_invariant(
     report = padcheck(model, inputs, lengths, *extra, **options)
     if not report.ok:
         raise AssertionError(str(report))
-
-
-def _check_arguments(
-    model: Any, inputs: Any, lengths: Lengths, extra: tuple, options: Options
-) -> Batch:
-    if not callable(model):
-        raise TypeError(f"model is a {type(model).__name__}, expected a module or a function")
-    if not isinstance(inputs, Tensor) or inputs.dim() < 2 or inputs.is_complex():
-        got = tuple(inputs.shape) if isinstance(inputs, Tensor) else type(inputs).__name__
-        raise ValueError(
-            f"inputs are {got}, expected a tensor: floats (B, T, F) or token ids (B, T)"
-        )
-    lengths = check_lengths(lengths, inputs.shape[1], batch_size=len(inputs), min_length=1)
-    if len(lengths.unique()) < 2:
-        raise ValueError(
-            "all lengths are equal, so this batch shows no effect of padding: pass sequences of "
-            "at least two different lengths"
-        )
-    for i, tensor in enumerate(extra):
-        if not isinstance(tensor, Tensor) or tensor.dim() == 0 or len(tensor) != len(inputs):
-            got = tuple(tensor.shape) if isinstance(tensor, Tensor) else type(tensor).__name__
-            raise ValueError(
-                f"extra[{i}] is {got}, expected a tensor with {len(inputs)} rows like the inputs: "
-                "put anything else into call="
-            )
-    _check_choices(options)
-    _check_device(model, inputs)
-    side = options.padding_side
-    given = Batch(inputs, lengths, extra, side)
-    if not inputs.is_floating_point() and len(inputs[given.real].unique()) < 2:
-        raise ValueError(
-            "all real token ids are the same, so padding cannot be told from them: pass at least "
-            "two different ids"
-        )
-    return given
-
-
-def _check_choices(options: Options) -> None:
-    for name, value, choices in (
-        ("output", options.output, (None, "steps", "vector", "loss")),
-        ("reduction", options.reduction, (None, *REDUCTIONS)),
-        ("padding_side", options.padding_side, ("right", "left")),
-        ("mode", options.mode, ("eval", "train")),
-    ):
-        if value not in choices:
-            named = ", ".join(repr(choice) for choice in choices if choice is not None)
-            raise ValueError(f"{name} is {value!r}, expected one of {named}")
-    if not options.dtype.is_floating_point:
-        raise ValueError(f"dtype is {options.dtype}, expected a floating-point type")
-
-
-def _check_device(model: Any, inputs: Tensor) -> None:
-    devices = {p.device for p in model.parameters()} if isinstance(model, nn.Module) else set()
-    if devices and inputs.device not in devices:
-        homes = sorted(map(str, devices))
-        raise ValueError(
-            f"the model is on {', '.join(homes)} and the inputs are on {inputs.device}: move one "
-            f"of them, for example inputs.to({homes[0]!r})"
-        )
 
 
 class _Check:
@@ -243,7 +171,7 @@ class _Check:
     def _main_case(self) -> Case:
         """The model in the precision asked for, or in its own where it refuses that one."""
         try:
-            probe, floor = self._probe(self.options.dtype), 1e-9
+            probe = self._probe(self.options.dtype)
             sequences = self._sequences(probe)
             probe.result(sequences.batch(steps=sequences.steps))
         except Refused as refusal:
@@ -255,8 +183,7 @@ class _Check:
             self.remarks.append(
                 f"The model refuses {self.options.dtype} ({refusal}) and was asked in {own}."
             )
-        nudge = 1e-15
-        case = Case(probe, sequences, floor=floor, nudge=nudge)
+        case = Case(probe, sequences)
         probe.kind = self._kind(probe, case.sequences)
         lower = probe.lowers_precision(case.batch)
         if lower:
@@ -352,16 +279,10 @@ class _Check:
 
     def _refuse_chaos(self, case: Case) -> list[Row]:
         """All questions unasked, if the model's own noise would hide every answer."""
-        if self.given.inputs.is_floating_point():
-            noise = case.noise
-        else:
-            with case.probe.nudged(case.nudge):
-                noise = deviation(case.probe.answers(case.batch), case.answer)
-            case.noise = noise
-        if math.isnan(noise):
+        if math.isnan(case.noise):
             reason = "the model's results are not finite numbers."
-        elif noise > CHAOS:
-            reason = f"chaotic: results move by {noise:.0e} when the inputs move by rounding."
+        elif case.noise > CHAOS:
+            reason = f"chaotic: results move by {case.noise:.0e} when the inputs move by rounding."
         else:
             return []
         return [Row(question, "not asked", reason) for question in QUESTIONS]

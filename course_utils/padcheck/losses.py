@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from course_utils.padcheck.answers import Row
+from course_utils.padcheck.case import Case, deviation
 from course_utils.padcheck.probe import Refused
-from course_utils.padcheck.questions import Case, deviation, judge
-from course_utils.padcheck.report import Row
+from course_utils.padcheck.questions import judge
 
 REDUCTIONS = ("sum", "sequence", "token")
 
@@ -99,7 +100,7 @@ def fit_reduction(case: Case, reduction: str | None) -> Fit | None:
 
 def ask_alone_loss(case: Case, reduction: str | None) -> tuple[Row, Fit | None]:
     """Each sequence by itself, padded and not; then the batch's loss against the single ones."""
-    refusals = [single.refusal for single in case.singles if single.refusal]
+    refusals = [single.refusal for single in case.singles if not single.rows]
     if refusals:
         return Row("alone", "not asked", f"the model refuses single runs ({refusals[0]})."), None
     steps, padded = case.sequences.longest + 1, []

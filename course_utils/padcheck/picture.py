@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
-from course_utils.diagrams import draw_heat
-from course_utils.padcheck.report import QUESTIONS, SIGNS, Report, Row
+from torch import Tensor
+
+from course_utils.padcheck.answers import QUESTIONS, SIGNS, Cause, Row, Verdict
 from course_utils.pictures import BLUE, GREEN, ORANGE, VERMILLION, Picture
 
 _COLOURS = {
@@ -19,39 +21,43 @@ _COLOURS = {
 _MOST_ROWS, _MOST_STEPS = 16, 40
 
 
-def leak_picture(report: Report) -> Picture | None:
-    """Size of the result's gradient at every cell; None where it could not be had."""
-    if report.leak is None:
-        return None
-    shown = report.leak[:_MOST_ROWS, :_MOST_STEPS]
-    cut = "" if shown.shape == report.leak.shape else f" (the first {len(shown)} rows)"
+def leak_picture(leak: Tensor, real: Tensor) -> Picture:
+    """Size of the result's gradient at every cell ``(B, T)``; ``real`` is True at real steps."""
+    shown = leak[:_MOST_ROWS, :_MOST_STEPS]
+    cut = "" if shown.shape == leak.shape else f" (the first {len(shown)} rows)"
+    from course_utils.diagrams import draw_heat
+
     return draw_heat(
         shown,
-        report.real[:_MOST_ROWS, :_MOST_STEPS],
+        real[:_MOST_ROWS, :_MOST_STEPS],
         title=f"How strongly the result depends on every cell{cut}",
         names=[f"row {i}" for i in range(len(shown))],
     )
 
 
-def report_html(report: Report) -> str:
+def report_html(
+    title: str,
+    verdict: Verdict,
+    rows: Sequence[Row],
+    cause: Cause | None,
+    picture: Picture | None,
+    remarks: Sequence[str],
+) -> str:
     """Table of answers, likely cause, picture of the leak and remarks."""
-    verdict = {True: "passed", False: "failed", None: "inconclusive"}[report.ok]
     parts = [
         '<div style="color:var(--jp-content-font-color1,#222);line-height:1.45">',
-        f"<p>{_badge(verdict)} <strong>padcheck in {report.mode} mode:</strong> "
-        f"{html.escape(report.headline)}</p>",
+        f"<p>{_badge(verdict)} <strong>{html.escape(title)}</strong></p>",
         '<table style="text-align:left"><thead><tr><th>question</th><th>verdict</th>'
         "<th>deviation</th><th>what it means</th></tr></thead><tbody>",
-        *(_table_row(row) for row in report.rows),
+        *(_table_row(row) for row in rows),
         "</tbody></table>",
     ]
-    if report.cause:
-        parts.append(f"<p><strong>Likely cause:</strong> {html.escape(str(report.cause))}</p>")
-    picture = leak_picture(report)
+    if cause:
+        parts.append(f"<p><strong>Likely cause:</strong> {html.escape(str(cause))}</p>")
     if picture:
         parts.append(picture.html)
-    if report.remarks:
-        items = "".join(f"<li>{html.escape(remark)}</li>" for remark in report.remarks)
+    if remarks:
+        items = "".join(f"<li>{html.escape(remark)}</li>" for remark in remarks)
         parts.append(f"<ul>{items}</ul>")
     return "".join(parts) + "</div>"
 

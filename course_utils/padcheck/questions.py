@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
-import torch
-from torch import Tensor
-
-from course_utils.padcheck.batches import Batch, Sequences
-from course_utils.padcheck.probe import Probe, Refused, Slopes
-from course_utils.padcheck.report import Question, Row
+from course_utils.padcheck.answers import Question, Row
+from course_utils.padcheck.case import Case, deviation
+from course_utils.padcheck.probe import Refused
 
 CHAOS = 1e-3
 MEANINGS: dict[Question, tuple[str, str]] = {
@@ -45,148 +41,6 @@ MEANINGS: dict[Question, tuple[str, str]] = {
         "parameters get other gradients than single runs give, summed.",
     ),
 }
-
-
-def deviation(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
-    """``max|a - b| / max|b|``; infinite where only one is finite, NaN where nothing is."""
-    for i, (a, b) in enumerate(zip(found, expected, strict=True)):
-        if a.shape != b.shape:
-            raise ValueError(
-                f"the result of row {i} has shape {tuple(a.shape)} in one batch and "
-                f"{tuple(b.shape)} in another: padcheck compares results of the same shape"
-            )
-    if not found:
-        return 0.0
-    a, b = (
-        torch.cat([t.detach().to("cpu", torch.float64).flatten() for t in rows])
-        for rows in (found, expected)
-    )
-    finite = a.isfinite() & b.isfinite()
-    if not (finite | (a == b) | (a.isnan() & b.isnan())).all():
-        return math.inf
-    if not finite.any():
-        return math.nan if len(b) else 0.0
-    difference, size = (a - b)[finite].abs().max().item(), b[finite].abs().max().item()
-    if difference == 0:
-        return 0.0
-    return difference / size if size else math.inf
-
-
-@dataclass(frozen=True)
-class Single:
-    """One sequence by itself: its result, gradients, or the model's refusal."""
-
-    rows: list[Tensor]
-    slopes: Slopes | None
-    refusal: str = ""
-
-
-class Case:
-    """A model and its sequences in one precision, and its answer to the batch as given.
-
-    Args:
-        probe: runs the model.
-        sequences: makes the batches.
-        floor: deviations below it are rounding, whatever the model's noise.
-        nudge: relative change of the inputs that shows the model's noise.
-    """
-
-    def __init__(
-        self, probe: Probe, sequences: Sequences, *, floor: float = 1e-9, nudge: float = 1e-15
-    ) -> None:
-        self.probe, self.sequences, self.floor, self.nudge = probe, sequences, floor, nudge
-        self.batch = sequences.batch(steps=sequences.steps)
-        self.with_gradients = True
-        self.no_slopes = "the result carries no gradient."
-        self.notes: list[str] = []
-
-    @cached_property
-    def answer(self) -> list[Tensor]:
-        """Real results of the batch as given."""
-        return self.probe.answers(self.batch)
-
-    @cached_property
-    def _quiet_answer(self) -> list[Tensor]:
-        return self.probe.answers(self.batch, grad=False)
-
-    @cached_property
-    def _running(self) -> list[Tensor]:
-        self.probe.answers(self.batch)
-        return self.probe.running()
-
-    @cached_property
-    def combinations(self) -> list[list[Tensor]]:
-        """Two random weightings of the real results; a loss is its own combination."""
-        if self.probe.kind == "loss":
-            return [[torch.ones_like(self.answer[0])]]
-        generator = torch.Generator("cpu").manual_seed(self.sequences.seed)
-        return [
-            [
-                torch.randn(row.shape, generator=generator, dtype=torch.float64, device="cpu")
-                for row in self.answer
-            ]
-            for _ in range(2)
-        ]
-
-    @cached_property
-    def slopes(self) -> Slopes | None:
-        """Gradients for the batch as given; None where there are none, see ``no_slopes``."""
-        try:
-            return self.probe.differentiate(self.batch, self.combinations)[1]
-        except Refused as refusal:
-            self.no_slopes = f"the gradient could not be computed: {refusal}."
-            return None
-
-    @cached_property
-    def noise(self) -> float:
-        """How far results move when the inputs move by rounding only."""
-        return deviation(self.probe.answers(self._nudged_batch), self.answer)
-
-    @property
-    def _nudged_batch(self) -> Batch:
-        return self.sequences.batch(steps=self.sequences.steps, nudge=self.nudge)
-
-    @property
-    def tolerance(self) -> float:
-        """Deviations above it count."""
-        return max(self.floor, 100 * self.noise)
-
-    @cached_property
-    def gradient_noise(self) -> float:
-        """How far parameter gradients move when the inputs move by rounding only."""
-        moved = self.probe.differentiate(self._nudged_batch, self.combinations[:1])[1]
-        return deviation(moved.parameters, self.slopes.parameters)
-
-    @cached_property
-    def singles(self) -> list[Single]:
-        """Every sequence by itself, ``B = 1`` and ``T`` its own length."""
-        return [self._single(row) for row in range(len(self.sequences))]
-
-    def _single(self, row: int) -> Single:
-        batch = self.sequences.batch([row])
-        try:
-            if not self.with_gradients:
-                return Single(self.probe.answers(batch, grad=False), None)
-            if self.probe.kind == "loss":
-                weights = self.combinations[0]
-            else:
-                weights = [self.combinations[0][row]]
-            return Single(*self.probe.differentiate(batch, [weights]))
-        except Refused as refusal:
-            return Single([], None, str(refusal))
-
-    def compare(
-        self, batch: Batch, *, grad: bool = True, rows: Sequence[int] | None = None
-    ) -> float:
-        """Deviation of a batch's real results (and running statistics) from the usual ones."""
-        found = self.probe.answers(batch, grad=grad)
-        expected = self.answer if grad else self._quiet_answer
-        running = self.probe.running() if grad and rows is None else []
-        if rows is not None:
-            found, expected = [found[i] for i in rows], [expected[i] for i in rows]
-        result = deviation(found, expected)
-        usual = self._running if running else []
-        return max([result, *(deviation([a], [b]) for a, b in zip(running, usual, strict=True))])
 
 
 def judge(case: Case, question: Question, found: float, note: str = "") -> Row:
@@ -256,7 +110,7 @@ def ask_amount(case: Case) -> Row:
 
 def ask_alone(case: Case) -> Row:
     """Every sequence by itself, without padding."""
-    refused = {i: s.refusal for i, s in enumerate(case.singles) if s.refusal}
+    refused = {i: s.refusal for i, s in enumerate(case.singles) if not s.rows}
     asked = [i for i in range(len(case.singles)) if i not in refused]
     found = deviation([case.singles[i].rows[0] for i in asked], [case.answer[i] for i in asked])
     row = judge(case, "alone", found)

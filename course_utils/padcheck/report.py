@@ -4,69 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, field
-from typing import Literal
 
 from torch import Tensor
 
+from course_utils.padcheck.answers import NEEDED, QUESTIONS, Cause, Question, Row
+from course_utils.padcheck.picture import leak_picture, report_html
+from course_utils.pictures import Picture
 from course_utils.sequences import Side
-
-Verdict = Literal["passed", "failed", "not asked", "inconclusive", "warning"]
-Question = Literal["values", "amount", "alone", "mates", "order", "leak", "parameters", "poison"]
-
-QUESTIONS: dict[Question, str] = {
-    "values": "other numbers in the pads, same result?",
-    "amount": "more padding or less, same result?",
-    "alone": "each sequence by itself, same result?",
-    "mates": "other sequences beside it, same result?",
-    "order": "rows in another order, same results?",
-    "leak": "does the gradient stay out of the pads?",
-    "parameters": "same gradients as without padding?",
-    "poison": "does NaN stay in the pads?",
-}
-# Without these there is no verdict.
-NEEDED: tuple[Question, ...] = ("values", "amount", "alone", "order", "parameters")
-SIGNS: dict[Verdict, str] = {
-    "passed": "✓",
-    "failed": "✗",
-    "not asked": "–",
-    "inconclusive": "?",
-    "warning": "!",
-}
-
-
-@dataclass(frozen=True)
-class Row:
-    """The answer to one question."""
-
-    question: Question
-    verdict: Verdict
-    meaning: str
-    """What the verdict says, in words."""
-    deviation: float | None = None
-    """Largest difference of real results over their largest size."""
-    tolerance: float | None = None
-
-    def __str__(self) -> str:
-        size = "" if self.deviation is None else f"{self.deviation:.1e}"
-        return f"{SIGNS[self.verdict]} {self.question:<11}{size:>8}  {self.verdict}: {self.meaning}"
-
-
-@dataclass(frozen=True)
-class Cause:
-    """The likely cause of a failure, and what to do about it."""
-
-    name: str
-    """What went wrong in two or three words, ``"unknown"`` if it was not found."""
-    sentence: str
-    cure: str
-    notebook: str
-    """The notebook that treats it, such as ``05_packed_sequences``."""
-    where: str = ""
-    """The module and the operation in which padding first reaches a real number."""
-
-    def __str__(self) -> str:
-        place = f" ({self.where})" if self.where else ""
-        return f"{self.name}{place}: {self.sentence} Cure: {self.cure} See {self.notebook}."
 
 
 @dataclass(frozen=True)
@@ -126,10 +70,15 @@ class Report:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        from course_utils.padcheck.picture import report_html
+    @property
+    def picture(self) -> Picture | None:
+        """The leak over the grid of sequences and steps; None where it could not be had."""
+        return None if self.leak is None else leak_picture(self.leak, self.real)
 
-        return report_html(self)
+    def _repr_html_(self) -> str:
+        verdict = {True: "passed", False: "failed", None: "inconclusive"}[self.ok]
+        title = f"padcheck in {self.mode} mode: {self.headline}"
+        return report_html(title, verdict, self.rows, self.cause, self.picture, self.remarks)
 
 
 def _wrapped(line: str, indent: int) -> str:
