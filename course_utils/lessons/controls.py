@@ -29,9 +29,14 @@ def text(html: str = "") -> widgets.HTML:
     return widgets.HTML(html)
 
 
+def plain(label: str) -> str:
+    """A text for a button, which cannot show code."""
+    return label.replace("`", "")
+
+
 def option_button(label: str) -> widgets.Button:
     """A button as wide as the panel, for a sentence of any length."""
-    button = widgets.Button(description=label, layout=widgets.Layout(width="100%"))
+    button = widgets.Button(description=plain(label), layout=widgets.Layout(width="100%"))
     button.add_class("course-option")
     return button
 

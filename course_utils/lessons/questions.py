@@ -7,7 +7,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from course_utils.lessons import progress
-from course_utils.lessons.controls import on_click, option_button, panel, small_button, text
+from course_utils.lessons.controls import on_click, option_button, panel, plain, small_button, text
 from course_utils.lessons.entries import Guess, Option, Question, Quiz
 from course_utils.lessons.feedback import Message, box, paragraph, rich
 
@@ -59,7 +59,7 @@ def _question(quiz: Quiz, number: int, question: Question, answered: Any) -> lis
 
 
 def _mark(button: widgets.Button, option: Option) -> None:
-    button.description = f"{'✓' if option.right else '✗'} {option.text}"
+    button.description = f"{'✓' if option.right else '✗'} {plain(option.text)}"
     button.button_style = "success" if option.right else "warning"
 
 
@@ -92,8 +92,8 @@ def guess_card(guess: Guess) -> widgets.VBox:
     if guess.unit is not None:
         return panel(head, _number_row(guess, keep, reply), reply)
     buttons = [option_button(option.text) for option in guess.options]
-    for button in buttons:
-        on_click(button, lambda label=button.description: keep(label), reply)
+    for button, option in zip(buttons, guess.options, strict=True):
+        on_click(button, lambda answer=option.text: keep(answer), reply)
     return panel(head, *buttons, reply)
 
 
