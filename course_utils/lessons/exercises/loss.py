@@ -199,9 +199,9 @@ EXERCISES = [
         task="One batch does not fit in memory, so it comes as a list of smaller ones, each with "
         "`inputs`, `lengths` and `targets`. Call `backward()` once for each of them, so that the "
         "gradients that add up are those of the mean squared error over all real steps of all of "
-        "them. Return `[p.grad for p in model.parameters()]`. From `course_utils.training` you may use "
-        "`step_mse_loss(output, batch)`, which returns the sum over the batch's real steps, and "
-        "their number.",
+        "them. Return `[p.grad for p in model.parameters()]`. You may use `step_mse_loss(output, "
+        "batch)` from `course_utils.training`, which returns the sum over the batch's real steps, "
+        "and their number.",
         reference=accumulate,
         cases=_accumulation_cases,
         wrong=[
