@@ -60,7 +60,7 @@ class Report:
         return f"no verdict: nothing failed, but too little could be asked (open: {missing})."
 
     def __str__(self) -> str:
-        lines = [f"padcheck in {self.mode} mode: {self.headline}", ""]
+        lines = [_wrapped(f"padcheck in {self.mode} mode: {self.headline}", 2), ""]
         lines += [_wrapped(str(row), 24) for row in self.rows]
         if self.cause:
             lines += ["", _wrapped(f"likely cause: {self.cause}", 2)]

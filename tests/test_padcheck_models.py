@@ -1,0 +1,248 @@
+"""padcheck on models that were not made for it: no miss, no false alarm, the right cause."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+
+import pytest
+import torch
+from torch import Tensor, nn
+from zoo import RIGHT, WRONG, Specimen, mask_of
+
+from course_utils.padcheck import Report, padcheck
+from course_utils.padcheck.causes import CAUSES
+from course_utils.pitfalls import models as pitfalls
+
+ZOO = WRONG + RIGHT
+SEEDS = 20
+# Of the wrong ones, so many may have an unknown cause.
+UNKNOWN_ALLOWED = 3
+
+
+def ask(specimen: Specimen, seed: int) -> Report:
+    model, *arguments = specimen.arguments(seed)
+    return padcheck(model, *arguments, seed=seed, **specimen.options)
+
+
+def cause_of(report: Report) -> str | None:
+    return report.cause and report.cause.name
+
+
+@pytest.mark.parametrize("specimen", ZOO, ids=lambda specimen: specimen.name)
+def test_verdict_and_cause(specimen):
+    report = ask(specimen, seed=1)
+    assert (report.ok, cause_of(report)) == (specimen.expected, specimen.cause), str(report)
+
+
+def test_every_wrong_model_of_the_course_is_in_the_zoo():
+    names = {
+        name
+        for name, kind in inspect.getmembers(pitfalls, inspect.isclass)
+        if kind.__module__ == pitfalls.__name__ and name != "StepModel"
+    }
+    assert names == {s.name.split()[0] for s in ZOO} & names
+    for name in names:
+        kind = getattr(pitfalls, name)
+        for sentence in (kind.belief, kind.explanation):
+            assert sentence.endswith(".")
+            assert len(sentence) < 100
+
+
+def test_every_cause_has_a_model_that_shows_it():
+    assert {s.cause for s in WRONG} | {"shifted positions"} == set(CAUSES)
+
+
+def test_the_zoo_is_large_enough():
+    assert len(WRONG) >= 30
+    assert len(RIGHT) >= 30
+    assert len({s.name for s in ZOO}) == len(ZOO)
+
+
+@pytest.mark.slow
+def test_no_miss_and_no_false_alarm_over_twenty_seeds(capsys):
+    lines, wrong_verdicts, wrong_causes, unknown = [], [], [], set()
+    for specimen in ZOO:
+        verdicts, causes = Counter(), Counter()
+        for seed in range(SEEDS):
+            report = ask(specimen, seed)
+            verdicts[report.ok] += 1
+            causes[cause_of(report)] += 1
+        if set(verdicts) != {specimen.expected}:
+            wrong_verdicts.append(specimen.name)
+        if "unknown" in causes:
+            unknown.add(specimen.name)
+        if set(causes) - {specimen.cause, "unknown"}:
+            wrong_causes.append(specimen.name)
+        found = ", ".join(f"{cause or 'none'} x {n}" for cause, n in causes.items())
+        lines.append(f"{specimen.name:<38}{specimen.expected!s:<7}{dict(verdicts)!s:<14} {found}")
+    with capsys.disabled():
+        print(f"\n{'model':<38}{'right':<7}{'verdicts':<14} likely cause, {SEEDS} seeds")
+        print("\n".join(lines))
+    assert not wrong_verdicts
+    assert not wrong_causes
+    assert len(unknown) <= UNKNOWN_ALLOWED
+
+
+# --- models from public packages, with random weights ---------------------------------------------
+
+LENGTHS = torch.tensor([9, 4, 7, 2, 5])
+TRANSFORMER = {
+    "vocab_size": 50,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 64,
+}
+GPT2 = {"vocab_size": 50, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 64}
+T5 = {"vocab_size": 50, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2}
+
+
+def package(name: str):
+    return pytest.importorskip(name, reason=f"{name} is not installed: pip install -e .[dev]")
+
+
+@pytest.fixture
+def transformers():
+    found = package("transformers")
+    found.logging.set_verbosity_error()
+    return found
+
+
+def ids() -> Tensor:
+    return torch.randint(3, 50, (5, 9))
+
+
+def masked(model: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:
+    return model(input_ids=x, attention_mask=mask_of(x, lengths).long())[0]
+
+
+def masked_left(model: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:
+    return model(input_ids=x, attention_mask=mask_of(x, lengths).flip(1).long())[0]
+
+
+def unmasked(model: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:
+    return model(input_ids=x)[0]
+
+
+def build(transformers, name: str) -> nn.Module:
+    config = {
+        "Bert": transformers.BertConfig(**TRANSFORMER),
+        "Roberta": transformers.RobertaConfig(**TRANSFORMER),
+        "Llama": transformers.LlamaConfig(**TRANSFORMER, num_key_value_heads=2),
+        "GPT2": transformers.GPT2Config(**GPT2),
+        "Mamba": transformers.MambaConfig(
+            vocab_size=50, hidden_size=16, num_hidden_layers=2, state_size=4
+        ),
+        "T5Encoder": transformers.T5Config(**T5),
+    }[name]
+    return getattr(transformers, f"{name}Model")(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "side", "cause"),
+    [
+        ("Bert", masked, "right", None),
+        ("Bert", unmasked, "right", "attention without mask"),
+        ("Bert", masked_left, "left", "shifted positions"),
+        ("Roberta", masked, "right", None),
+        ("Roberta", unmasked, "right", "attention without mask"),
+        ("Llama", masked, "right", None),
+        ("Llama", unmasked, "right", None),  # attends to earlier steps only
+        ("Llama", masked_left, "left", None),  # its positions are relative
+        ("Llama", unmasked, "left", "attention without mask"),
+        ("GPT2", masked, "right", None),
+        ("GPT2", unmasked, "right", None),
+        ("GPT2", masked_left, "left", "shifted positions"),
+        ("Mamba", unmasked, "right", None),
+        ("Mamba", masked_left, "left", None),
+        ("Mamba", unmasked, "left", "convolution at the edge"),
+        ("T5Encoder", masked, "right", None),
+        ("T5Encoder", unmasked, "right", "attention without mask"),
+    ],
+)
+def test_transformers(transformers, name, call, side, cause):
+    report = padcheck(build(transformers, name), ids(), LENGTHS, call=call, padding_side=side)
+    assert (report.ok, cause_of(report)) == (cause is None, cause), str(report)
+
+
+def test_a_classifier_that_looks_for_the_pad_token(transformers):
+    config = transformers.GPT2Config(**GPT2, pad_token_id=0)
+    model = transformers.GPT2ForSequenceClassification(config)
+    assert cause_of(padcheck(model, ids(), LENGTHS, call=masked)) == "lengths from values"
+    report = padcheck(model, ids(), LENGTHS, call=masked, pad_marker=0)
+    assert report.ok is None
+    assert not report.failed
+
+
+def test_losses_of_language_models(transformers):
+    x = ids()
+    ignored = x.masked_fill(~mask_of(x, LENGTHS), -100)
+
+    def loss(model: nn.Module, x: Tensor, lengths: Tensor, *labels: Tensor) -> Tensor:
+        mask = mask_of(x, lengths).long()
+        return model(input_ids=x, attention_mask=mask, labels=labels[0] if labels else x).loss
+
+    model = transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2))
+    report = padcheck(model, x, LENGTHS, ignored, call=loss)
+    assert report.ok is True
+    assert "one fewer a sequence" in report["alone"].meaning
+    assert cause_of(padcheck(model, x, LENGTHS, call=loss)) == "loss over padding"
+    config = transformers.T5Config(**T5, decoder_start_token_id=0, pad_token_id=0)
+    model = transformers.T5ForConditionalGeneration(config)
+    assert padcheck(model, x, LENGTHS, ignored, call=loss).ok is True
+
+
+class Labeller(nn.Module):
+    """A recurrent layer under a conditional random field."""
+
+    def __init__(self, reduction: str, *, use_mask: bool = True, bidirectional: bool = False):
+        super().__init__()
+        self.rnn = nn.LSTM(4, 6, batch_first=True, bidirectional=bidirectional)
+        self.linear = nn.Linear(12 if bidirectional else 6, 5)
+        self.crf = package("torchcrf").CRF(5, batch_first=True)
+        self.reduction, self.use_mask = reduction, use_mask
+
+    def forward(self, x: Tensor, lengths: Tensor, labels: Tensor) -> Tensor:
+        mask = mask_of(x, lengths) if self.use_mask else None
+        return -self.crf(self.linear(self.rnn(x)[0]), labels, mask, self.reduction)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean", "token_mean", "none"])
+def test_a_crf_with_its_mask(reduction):
+    report = padcheck(Labeller(reduction), torch.randn(5, 9, 4), LENGTHS, torch.randint(5, (5, 9)))
+    assert report.ok is True, str(report)
+
+
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        ({"use_mask": False}, "loop over padding"),
+        ({"bidirectional": True}, "backward direction"),
+    ],
+)
+def test_a_crf_that_reads_padding(options, cause):
+    model = Labeller("sum", **options)
+    report = padcheck(model, torch.randn(5, 9, 4), LENGTHS, torch.randint(5, (5, 9)))
+    assert (report.ok, cause_of(report)) == (False, cause), str(report)
+
+
+@pytest.mark.parametrize(("causal", "cause"), [(True, None), (False, "convolution at the edge")])
+def test_a_temporal_convolutional_network(causal, cause):
+    tcn = package("pytorch_tcn").TCN(4, [8, 8], kernel_size=3, causal=causal, input_shape="NLC")
+    report = padcheck(tcn, torch.randn(5, 9, 4), LENGTHS, call=lambda m, x, n: m(x))
+    assert (report.ok, cause_of(report)) == (cause is None, cause), str(report)
+
+
+@pytest.mark.parametrize(
+    ("use_mask", "cause"), [(True, "convolution at the edge"), (False, "attention without mask")]
+)
+def test_a_conformer_leaks_at_its_convolution_even_with_its_mask(use_mask, cause):
+    block = package("conformer").ConformerBlock(dim=8, dim_head=4, heads=2, conv_kernel_size=3)
+
+    def call(model: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:
+        return model(x, mask=mask_of(x, lengths) if use_mask else None)
+
+    report = padcheck(block, torch.randn(5, 9, 8), LENGTHS, call=call)
+    assert (report.ok, cause_of(report)) == (False, cause), str(report)
