@@ -6,6 +6,7 @@ from course_utils.diagrams.graph import draw_graph
 from course_utils.diagrams.heat import draw_heat
 from course_utils.diagrams.masking import draw_masking
 from course_utils.diagrams.packing import draw_packing
+from course_utils.diagrams.reading import draw_reading
 from course_utils.diagrams.unrolled import draw_gradient_flow, draw_unrolled
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "draw_masking",
     "draw_packing",
     "draw_readers",
+    "draw_reading",
     "draw_unrolled",
 ]

@@ -1,6 +1,7 @@
 """Explorers: controls wired to a diagram, one file a topic. Notebooks call one function each."""
 
 from course_utils.explorers.backprop import explore_graph
+from course_utils.explorers.last_step import explore_last_step
 from course_utils.explorers.loss import explore_masked_loss
 from course_utils.explorers.masking import explore_masking
 from course_utils.explorers.packing import explore_packing
@@ -9,6 +10,7 @@ from course_utils.explorers.unrolling import explore_unrolling
 
 __all__ = [
     "explore_graph",
+    "explore_last_step",
     "explore_length",
     "explore_masked_loss",
     "explore_masking",
