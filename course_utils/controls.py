@@ -18,7 +18,7 @@ export default {
     const output = document.createElement("output");
     label.className = "course-slider";
     // JupyterLab would take the arrow keys for moves from cell to cell.
-    label.setAttribute("data-lm-suppress-shortcuts", "true");
+    input.setAttribute("data-lm-suppress-shortcuts", "true");
     input.type = "range";
     label.append(name, input, output);
     const row = document.createElement("div");

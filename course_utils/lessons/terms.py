@@ -84,6 +84,10 @@ TERMS: dict[str, tuple[str, int]] = {
 }
 
 
+# JupyterLab floats the terms to the left of their explanations, where long ones do not fit.
+_BLOCK = "float:none;width:auto;margin:0"
+
+
 def glossary_message(names: tuple[str, ...]) -> Message:
     """The terms asked for, or all of them; an unknown one is told, with similar ones."""
     wanted = [name.strip().lower() for name in names] or list(TERMS)
@@ -93,7 +97,8 @@ def glossary_message(names: tuple[str, ...]) -> Message:
             advice = f" Did you mean: {', '.join(close)}?" if close else ""
             return note(f"{name!r} is not in the glossary.{advice} glossary() shows all terms.")
     rows = "".join(
-        f"<dt><b>{name}</b></dt><dd>{rich(TERMS[name][0])} "
+        f'<dt style="{_BLOCK}"><b>{name}</b></dt>'
+        f'<dd style="{_BLOCK} 0 4px 1.5em">{rich(TERMS[name][0])} '
         f"<small>Notebook {TERMS[name][1]:02d}.</small></dd>"
         for name in wanted
     )

@@ -185,7 +185,10 @@ class Notebook:
             text,
         )
         assert index >= 0, f"no code cell with {text!r}"
-        return self.page.locator(".jp-Notebook .jp-Cell").nth(index), index
+        self.page.evaluate(
+            f"index => {{ {self.CURRENT}.content.widgets[index].node.dataset.index = index }}", index
+        )
+        return self.page.locator(f'.jp-Cell[data-index="{index}"]'), index
 
     def edit_and_run(self, text: str, source: str):
         """Replace the code of the cell that holds a text, run it, and return its node."""
