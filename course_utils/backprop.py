@@ -25,7 +25,7 @@ def compare(name: str, got: Tensor, tolerance: float = 1e-6, **others: Tensor) -
     Raises:
         AssertionError: a shape differs, or a number by more than the tolerance.
     """
-    parts = [f"{name:<8} {tuple(got.shape)!s:<8}"]
+    parts = [f"{name:<6} {tuple(got.shape)!s:<7}"]
     for other, expected in others.items():
         if got.shape != expected.shape:
             raise AssertionError(
@@ -34,10 +34,10 @@ def compare(name: str, got: Tensor, tolerance: float = 1e-6, **others: Tensor) -
         apart = float((got - expected).detach().abs().max())
         size = max(float(expected.detach().abs().max()), 1e-12)
         verdict = "equal" if apart <= tolerance * size else "DIFFERENT"
-        parts.append(f"{other}: {verdict} (largest difference {apart:.0e})")
+        parts.append(f"{other} {verdict}, off by {apart:.0e}")
         if verdict != "equal":
-            raise AssertionError("   ".join(parts))
-    return "   ".join(parts)
+            raise AssertionError("  ".join(parts))
+    return "  ".join(parts)
 
 
 def numerical_gradient(
