@@ -186,40 +186,32 @@ class Notebook:
         )
         assert index >= 0, f"no code cell with {text!r}"
         self.page.evaluate(
-            f"index => {{ {self.CURRENT}.content.widgets[index].node.dataset.index = index }}", index
+            f"index => {{ {self.CURRENT}.content.widgets[index].node.dataset.index = index }}",
+            index,
         )
         return self.page.locator(f'.jp-Cell[data-index="{index}"]'), index
 
     def edit_and_run(self, text: str, source: str):
         """Replace the code of the cell that holds a text, run it, and return its node."""
         node, index = self.cell_with(text)
-        before = self.execution_count(index)
         self.page.evaluate(
             f"""([index, source]) => {{
                 const notebook = {self.CURRENT}.content;
                 notebook.activeCellIndex = index;
                 notebook.deselectAll();
                 notebook.widgets[index].model.sharedModel.setSource(source);
+                notebook.widgets[index].model.executionCount = null;
                 return window.jupyterapp.commands.execute("notebook:run-cell");
             }}""",
             [index, source],
         )
         self.page.wait_for_function(
-            f"""([index, before]) => {{
-                const count = {self.CURRENT}.content.widgets[index].model.executionCount;
-                return count && count !== before
-                    && {self.CURRENT}.sessionContext.session.kernel.status === "idle";
-            }}""",
-            arg=[index, before],
+            f"""index => {self.CURRENT}.content.widgets[index].model.executionCount
+                && {self.CURRENT}.sessionContext.session.kernel.status === "idle" """,
+            arg=index,
             timeout=60_000,
         )
         return node
-
-    def execution_count(self, index: int) -> int | None:
-        """The number beside a cell."""
-        return self.page.evaluate(
-            f"index => {self.CURRENT}.content.widgets[index].model.executionCount", index
-        )
 
     def restart(self) -> None:
         """Restart the kernel, without asking."""
