@@ -35,6 +35,13 @@ NOTEBOOKS = (
         ("00_start_here",),
     ),
     Notebook(
+        "04_masking",
+        "Masking",
+        "telling the computation which numbers are real, in the forward and in the backward pass",
+        50,
+        ("03_padding",),
+    ),
+    Notebook(
         "06_masked_loss",
         "Masked loss",
         "what you divide by is a modelling decision",
