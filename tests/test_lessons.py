@@ -139,6 +139,7 @@ Pair = namedtuple("Pair", "a b")
     [
         (torch.tensor([1.0, float("nan")]), torch.tensor([1.0, float("nan")])),
         (torch.tensor([1.0 + 1e-7]), torch.tensor([1.0])),
+        (torch.tensor([1.0]).double() + 1e-9, torch.tensor([1.0]).double()),
         ((1, 2), [1, 2]),
         ([torch.ones(2)], (torch.ones(2),)),
         (1, 1.0),
@@ -166,6 +167,7 @@ def test_same_results(got, expected):
         (torch.tensor([1.0, float("nan")]), torch.ones(2), "NaN at index (1,)"),
         (torch.tensor([[1, 2]]), torch.tensor([[1, 3]]), "is 2 at index (0, 1), expected 3"),
         (torch.tensor([1.0 + 1e-4]), torch.tensor([1.0]), "index (0,)"),
+        (torch.tensor([1.0]).double() + 1e-6, torch.tensor([1.0]).double(), "index (0,)"),
         (torch.tensor(0.0), 0.0, "`.item()`"),
         (1_000_000, 1_000_001, "1000000, expected 1000001"),
         (1.0, 1, "a float, expected an int"),
@@ -275,6 +277,7 @@ def test_card_gives_hints_one_at_a_time_and_the_solution_on_demand(monkeypatch):
     assert "def pad_batch" not in words(card)
     solution.click()
     assert "def pad_batch" in words(card)
+    assert "Stack sequences of shapes (L_i, ...)" not in words(card)  # the docstring
     solution.click()
     assert "def pad_batch" not in words(card)
 

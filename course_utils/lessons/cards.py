@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import os
+import textwrap
 
 import ipywidgets as widgets
 
@@ -11,6 +13,12 @@ from course_utils.lessons import progress
 from course_utils.lessons.controls import on_click, panel, small_button, text
 from course_utils.lessons.entries import Exercise
 from course_utils.lessons.feedback import box, code_block, paragraph, rich
+
+# A call into compiled code that does not return cannot be stopped from Python.
+_IF_STUCK = (
+    "<small>A check that takes longer than 10 seconds is stopped. If it is not, choose "
+    "<i>Kernel</i>, <i>Interrupt Kernel</i> in the menu.</small>"
+)
 
 
 def exercise_card(exercise: Exercise) -> widgets.VBox:
@@ -34,7 +42,7 @@ def exercise_card(exercise: Exercise) -> widgets.VBox:
 
     def toggle_solution() -> None:
         hidden = not source.value
-        source.value = code_block(inspect.getsource(exercise.reference)) if hidden else ""
+        source.value = code_block(solution_source(exercise)) if hidden else ""
         solution.description = "Hide solution" if hidden else "Show solution"
 
     label_hint()
@@ -42,7 +50,17 @@ def exercise_card(exercise: Exercise) -> widgets.VBox:
     on_click(solution, toggle_solution, source)
     buttons = widgets.HBox([hint] if _solutions_hidden() else [hint, solution])
     head = text(f"{_head(exercise)}{paragraph(exercise.task)}{_state(exercise)}")
-    return panel(head, buttons, hints, source)
+    return panel(head, buttons, hints, source, text(_IF_STUCK))
+
+
+def solution_source(exercise: Exercise) -> str:
+    """The source of the reference, without its docstring."""
+    source = textwrap.dedent(inspect.getsource(exercise.reference))
+    body = ast.parse(source).body[0].body
+    if ast.get_docstring(ast.parse(source).body[0]) is None:
+        return source
+    lines = source.splitlines()
+    return "\n".join(lines[: body[0].lineno - 1] + lines[body[0].end_lineno :])
 
 
 def _solutions_hidden() -> bool:

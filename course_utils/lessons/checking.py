@@ -115,18 +115,24 @@ def diagnose(
 
     Where several fit, the one that differs in most cases explains most.
     """
-    best, most = None, 0
-    for wrong in exercise.wrong:
-        theirs = [run_case(wrong.function, case) for case in cases]
-        differs = [not same_outcome(t, e) for t, e in zip(theirs, expected, strict=True)]
-        fits = all(
-            same_outcome(mine, other)
-            for mine, other, asked in zip(outcomes, theirs, differs, strict=True)
-            if asked
-        )
-        if fits and sum(differs) > most:
-            best, most = wrong, sum(differs)
-    return best
+    counts = [_cases_explained(wrong, cases, outcomes, expected) for wrong in exercise.wrong]
+    most = max(counts, default=0)
+    return exercise.wrong[counts.index(most)] if most else None
+
+
+def _cases_explained(
+    wrong: Wrong, cases: list[Case], outcomes: list[Outcome], expected: list[Outcome]
+) -> int:
+    """In how many cases a wrong version errs as the learner does; 0 if it errs otherwise once."""
+    count = 0
+    for case, mine, right in zip(cases, outcomes, expected, strict=True):
+        theirs = run_case(wrong.function, case)
+        if same_outcome(theirs, right):
+            continue
+        if not same_outcome(mine, theirs):
+            return 0
+        count += 1
+    return count
 
 
 def same_outcome(one: Outcome, other: Outcome) -> bool:

@@ -8,12 +8,15 @@ from collections.abc import Callable
 import ipywidgets as widgets
 
 from course_utils.lessons.feedback import box
+from course_utils.pictures import GREEN, VERMILLION
 
 # A button's text is cut at one line unless told otherwise.
 _STYLE = """<style>
 .course-option { white-space: normal !important; height: auto !important; text-align: left;
   line-height: 1.4 !important; padding: 6px 12px !important; }
-</style>"""
+.course-option.course-right { outline: 2px solid GREEN !important; outline-offset: -2px; }
+.course-option.course-wrong { outline: 2px solid VERMILLION !important; outline-offset: -2px; }
+</style>""".replace("GREEN", GREEN).replace("VERMILLION", VERMILLION)
 
 
 def panel(*children: widgets.Widget) -> widgets.VBox:
@@ -39,6 +42,13 @@ def option_button(label: str) -> widgets.Button:
     button = widgets.Button(description=plain(label), layout=widgets.Layout(width="100%"))
     button.add_class("course-option")
     return button
+
+
+def mark(button: widgets.Button, right: bool) -> None:
+    """Show on an option's button whether it is right, by a sign and a frame."""
+    label = button.description.removeprefix("✓ ").removeprefix("✗ ")
+    button.description = f"{'✓' if right else '✗'} {label}"
+    button.add_class("course-right" if right else "course-wrong")
 
 
 def small_button(label: str) -> widgets.Button:

@@ -58,43 +58,43 @@ def note(text: str) -> Message:
 
 def paragraph(text: str) -> str:
     """One paragraph of HTML from plain text."""
-    return f'<p style="margin:4px 0">{rich(text)}</p>'
+    return f'<p style="margin:4px 0;line-height:1.5">{rich(text)}</p>'
 
 
 def code_block(text: str) -> str:
     """Preformatted HTML that wraps nothing and scrolls sideways."""
     return (
-        '<pre style="margin:2px 0 6px;padding:4px 8px;overflow-x:auto;font-size:12px;'
-        'border:1px solid var(--jp-border-color2,#888);background:transparent;color:inherit">'
+        '<pre style="margin:2px 0 6px;padding:4px 8px;overflow-x:auto;white-space:pre;'
+        "font-size:12px;border:1px solid var(--jp-border-color2,#888);background:transparent;"
+        'color:inherit">'
         f"{html.escape(text)}</pre>"
     )
 
 
 def verdict_message(exercise: Exercise, verdict: Verdict, saved: str) -> Message:
     """The verdict on an exercise; ``saved`` says what became of the progress."""
-    name = f"Exercise {exercise.number}, {exercise.title}"
     if verdict.status == "not attempted":
         title = (
-            f"{name}: write your code in place of the line that raises NotImplementedError, and "
-            "run the cell again. Until then the name holds a working version."
+            f"Exercise {exercise.number}: write your code in place of the line that raises "
+            "NotImplementedError, and run the cell again. Until then the name holds a working "
+            "version."
         )
-        return Message(box(verdict.status, title), f"Not attempted yet. {title}")
+        return Message(box("not attempted", title), f"Not attempted yet. {title}")
     if verdict.status == "right":
-        title = f"Well done: {name} gives the right answer in every case. {saved}"
-        return Message(box(verdict.status, title), f"Right. {title}")
+        title = f"Well done: exercise {exercise.number} is right in every case. {saved}"
+        return Message(box("right", title, alert=True), f"Right. {title}")
+    return _not_yet(exercise, verdict, saved)
+
+
+def _not_yet(exercise: Exercise, verdict: Verdict, saved: str) -> Message:
+    problem = _sentence(verdict.problem)
+    told = [verdict.diagnosis.explanation, problem] if verdict.diagnosis else [problem]
     sections = _sections(exercise, verdict)
-    told = verdict.diagnosis.explanation if verdict.diagnosis else _sentence(verdict.problem)
-    after = "Until it is right, later cells use a working version. " + saved
+    after = f"Until it is right, later cells use a working version. {saved}"
     details = "".join(f"{paragraph(head)}{code_block(text)}" for head, text in sections)
-    problem = paragraph(_sentence(verdict.problem)) if verdict.diagnosis else ""
-    body = f"{problem}{details}{paragraph(after)}"
-    text = "\n".join(
-        [f"Not yet. {name}: {told}"]
-        + [_sentence(verdict.problem)] * bool(verdict.diagnosis)
-        + [f"{head}\n{text}" for head, text in sections]
-        + [after]
-    )
-    return Message(box("not yet", f"{name}: {told}", body), text)
+    body = "".join(map(paragraph, told[1:])) + details + paragraph(after)
+    text = "\n".join([*told, *(f"{head}\n{text}" for head, text in sections), after])
+    return Message(box("not yet", told[0], body, alert=True), f"Not yet. {text}")
 
 
 def _sentence(text: str) -> str:

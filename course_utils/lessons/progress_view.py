@@ -22,7 +22,9 @@ def progress_panel() -> widgets.VBox:
     table, reply = text(), text()
     # FileUpload's button takes its name from its description.
     upload = widgets.FileUpload(
-        description="Restore a downloaded file", accept=".json", layout=widgets.Layout(width="auto")
+        description="Restore a downloaded file",
+        accept=".json",
+        layout=widgets.Layout(width="max-content"),
     )
 
     def draw() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from course_utils.lessons import progress
-from course_utils.lessons.controls import on_click, option_button, panel, plain, small_button, text
+from course_utils.lessons.controls import mark, on_click, option_button, panel, small_button, text
 from course_utils.lessons.entries import Guess, Option, Question, Quiz
 from course_utils.lessons.feedback import Message, box, paragraph, rich
 
@@ -47,7 +47,7 @@ def _question(quiz: Quiz, number: int, question: Question, answered: Any) -> lis
         button = option_button(option.text)
 
         def choose(option: Option = option, button: widgets.Button = button) -> None:
-            _mark(button, option)
+            mark(button, option.right)
             status = "right" if option.right else "not yet"
             progress.record("quiz", f"{quiz.key}/{number + 1}", status, answer=option.text)
             reason.value = box(status, _reason(quiz, question, option), alert=True)
@@ -56,11 +56,6 @@ def _question(quiz: Quiz, number: int, question: Question, answered: Any) -> lis
         on_click(button, choose, reason)
         rows.append(button)
     return [*rows, reason]
-
-
-def _mark(button: widgets.Button, option: Option) -> None:
-    button.description = f"{'✓' if option.right else '✗'} {plain(option.text)}"
-    button.button_style = "success" if option.right else "warning"
 
 
 def _reason(quiz: Quiz, question: Question, option: Option) -> str:
