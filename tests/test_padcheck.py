@@ -236,6 +236,29 @@ def test_a_plain_function_has_no_visible_parameters():
     assert not report.failed
 
 
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_a_scripted_model(bidirectional):
+    class Scripted(nn.Module):
+        def __init__(self, bidirectional: bool) -> None:
+            super().__init__()
+            self.rnn = nn.GRU(3, 4, batch_first=True, bidirectional=bidirectional)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.rnn(x)[0]
+
+    model = torch.jit.script(Scripted(bidirectional))
+    report = padcheck(model, INPUTS, LENGTHS, call=lambda m, x, n: m(x))
+    assert report.ok is not bidirectional
+
+
+def test_the_fault_may_show_without_gradients_only():
+    def quietly(h: Tensor, x: Tensor, lengths: Tensor) -> Tensor:
+        return h if torch.is_grad_enabled() else h + x.mean()
+
+    report = padcheck(Steps(quietly), INPUTS, LENGTHS)
+    assert report["values"].verdict == "failed"
+
+
 def test_frozen_parameters_are_asked_all_the_same():
     model = PaddedMeanRNN(3, 8, 2).requires_grad_(False)
     assert padcheck(model, INPUTS, LENGTHS)["parameters"].verdict == "failed"

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from course_utils.sequences import Side, lengths_to_mask, unpad_batch
 
-# Pads a thousand times larger than the data, but not larger than what a mask of -1e4 holds back.
+# Pads a thousand times larger than the data, unless a product of the two would then exceed what
+# a mask of -1e4 on scores holds back.
 LARGE = 1000.0
 
 
@@ -163,7 +164,7 @@ class Sequences:
         noise = torch.randn(
             tuple(shape), generator=self._random(number), dtype=torch.float64, device="cpu"
         )
-        size = min(LARGE * self.scale, max(LARGE, 10 * self.scale)) if large else self.scale
+        size = min(LARGE * self.scale, max(LARGE / self.scale, self.scale)) if large else self.scale
         return (noise if self.negative else noise.abs()) * size
 
     def _random(self, number: int) -> torch.Generator:

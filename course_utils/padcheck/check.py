@@ -57,9 +57,10 @@ def padcheck(
     In the spirit of ``torch.autograd.gradcheck``. It works on a copy: the model, its buffers and
     gradients, the random state and the default dtype are as before.
 
-    Cost, for a batch of ``B`` sequences, with F a forward and G a backward pass over a batch,
-    f and g over a single sequence: about 20 F + 5 G + B (2 f + g). A loss takes 2 B f and
-    B F-of-two more, a failure up to 6 + B further runs to find its cause.
+    Cost for ``B`` sequences: about 31 forward and 6 backward passes over a batch (some of them
+    padded to twice the steps), 2 ``B`` forward and ``B`` backward passes over one sequence. A
+    loss takes up to 3 ``B`` more forward passes over one or two sequences, a failure up to
+    20 + ``B`` more to find its cause.
 
     Args:
         model: called as ``model(inputs, lengths, *extra)``; gives ``(B, T, ...)``, ``(B, ...)``

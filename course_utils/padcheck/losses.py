@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from torch import Tensor
 from course_utils.padcheck.answers import Row
 from course_utils.padcheck.case import Case, deviation
 from course_utils.padcheck.probe import Refused
-from course_utils.padcheck.questions import judge
+from course_utils.padcheck.questions import ask_parameters, judge
 
 REDUCTIONS = ("sum", "sequence", "token")
 
@@ -85,17 +86,14 @@ def fit_reduction(case: Case, reduction: str | None) -> Fit | None:
         return deviation([expected], [case.answer[0].double().cpu()]) <= 10 * case.tolerance
 
     rules = [r for r in _rules(case) if reduction is None or r.name in (reduction, "padded")]
-    for rule in rules:
-        if fits(rule):
-            return rule
-    if reduction is None:
-        try:
-            own = _pairwise(case, singles)
-        except Refused:
-            return None
-        if own and fits(own):
-            return own
-    return None
+    found = [rule for rule in rules if fits(rule)]
+    if not found and reduction is None:
+        with contextlib.suppress(Refused):
+            found = [own for own in [_pairwise(case, singles)] if own and fits(own)]
+    if len(found) > 1 and case.with_gradients:
+        # Losses that are nearly the same fit several rules; their gradients tell which it is.
+        found.sort(key=lambda rule: ask_parameters(case, rule.weights).verdict != "passed")
+    return found[0] if found else None
 
 
 def ask_alone_loss(case: Case, reduction: str | None) -> tuple[Row, Fit | None]:

@@ -12,8 +12,9 @@ from course_utils.padcheck.case import Case
 from course_utils.padcheck.compare import Axes, Comparison, View
 from course_utils.padcheck.trace import Event
 
-_POOLING = {"mean", "sum", "einsum", "matmul", "bmm", "baddbmm", "nanmean", "div", "mul",
-            "true_divide", "__truediv__", "cumsum", "nansum", "tensordot", "dot", "mv"}  # fmt: skip
+_POOLING = {"mean", "sum", "einsum", "matmul", "bmm", "baddbmm", "nanmean", "cumsum",
+            "nansum", "tensordot", "dot", "mv"}  # fmt: skip
+_ARITHMETIC = {"div", "mul", "true_divide", "__truediv__", "__mul__"}
 _MAXIMUM = {"max", "amax", "min", "amin", "max_pool1d", "adaptive_max_pool1d", "maximum",
             "adaptive_max_pool2d", "max_pool2d", "topk", "boolean_dispatch",
             "logsumexp", "max_pool1d_with_indices"}  # fmt: skip
@@ -50,7 +51,9 @@ def name_cause(contrast: Contrast, comparison: Comparison, event: Event, number:
     if not output.content.is_floating_point():
         if axes.time and output.content.dtype != torch.bool and event.inputs:
             return "loss over padding" if loss else "unknown"  # targets that are pads
-        return "lengths from values" if event.inputs else "shifted positions"
+        if not event.inputs:
+            return "shifted positions"
+        return "lengths from values" if contrast.question in ("values", "amount") else "unknown"
     if event.name in _RECURRENT:
         return _recurrent(contrast, event, number, source)
     if event.name in _ATTENTION:
@@ -61,10 +64,12 @@ def name_cause(contrast: Contrast, comparison: Comparison, event: Event, number:
         return "attention without mask" if len(axes.time) == 2 else "softmax over padding"
     if "conv" in event.name or event.name == "unfold":
         return "convolution at the edge"
-    if event.name in _STATISTICS or (shared and event.name in _POOLING):
+    if event.name in _STATISTICS or (shared and event.name in _POOLING | _MAXIMUM):
         return "batch statistics" if contrast.question == "mates" else "normalisation over padding"
     if event.name in _MAXIMUM or "max_pool" in event.name:
         return "maximum over padding"
+    if event.name in _ARITHMETIC:
+        return "pooling over padding" if contrast.question == "amount" and not shared else "unknown"
     if event.name in _POOLING or "avg_pool" in event.name:
         return "pooling over padding"
     if event.name == "_pack_padded_sequence":

@@ -89,6 +89,12 @@ def flat_tensors(value: Any) -> Iterator[Tensor]:
         yield from flat_tensors(tuple(value.values()))
 
 
+def hookable(model: Any) -> list[tuple[str, nn.Module]]:
+    """All modules inside, with their paths, that take hooks: scripted ones do not."""
+    named = model.named_modules() if isinstance(model, nn.Module) else ()
+    return [(path, m) for path, m in named if not isinstance(m, torch.jit.ScriptModule)]
+
+
 class Probe:
     """A copy of the model in one precision, ready to be asked.
 
@@ -211,11 +217,11 @@ class Probe:
 
     def lowers_precision(self, batch: Batch) -> bool:
         """Whether something inside computes in a lower precision than it is given."""
-        watch, handles = _PrecisionWatch(self.dtype), []
-        if self.is_module:
-            handles = [
-                m.register_forward_hook(lambda *a: watch.look(a[2])) for m in self.model.modules()
-            ]
+        watch = _PrecisionWatch(self.dtype)
+        handles = [
+            module.register_forward_hook(lambda *a: watch.look(a[2]))
+            for _, module in hookable(self.model)
+        ]
         try:
             with watch:
                 inputs = batch.inputs.clone()
@@ -236,11 +242,7 @@ class Probe:
             if args and any(args[0].equal(own) for own in (ids, ids.transpose(0, 1))):
                 found.append(output)
 
-        layers = (
-            [m for m in self.model.modules() if isinstance(m, nn.Embedding)]
-            if self.is_module
-            else []
-        )
+        layers = [m for _, m in hookable(self.model) if isinstance(m, nn.Embedding)]
         handles = [layer.register_forward_hook(keep) for layer in layers]
         try:
             yield found

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from course_utils.padcheck.batches import Batch
-from course_utils.padcheck.probe import Probe, combine, flat_tensors
+from course_utils.padcheck.probe import Probe, combine, flat_tensors, hookable
 
 
 @dataclass
@@ -97,8 +97,7 @@ class Trace(TorchFunctionMode):
                 self._add(name, args, kwargs, self._number_all((args, kwargs)), new)
             self._modules.pop()
 
-        modules = model.named_modules() if isinstance(model, nn.Module) else ()
-        for path, module in modules:
+        for path, module in hookable(model):
             handles.append(module.register_forward_pre_hook(self._enter(path, module)))
             handles.append(module.register_forward_hook(leave, with_kwargs=True))
         try:

@@ -48,7 +48,7 @@ def test_passes_are_as_the_docstring_says(rows):
     """Batch passes do not grow with B; single passes are 2 B and a few."""
     with counted() as passes:
         assert padcheck(LastStepRNN(3, 4, 2), *batch(rows, 9, 3)).ok is True
-    assert passes["forward, batch"] <= 30
+    assert passes["forward, batch"] <= 31
     assert passes["forward, one"] <= 2 * rows + 2
     assert passes["backward"] <= rows + 6
 
