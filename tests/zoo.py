@@ -151,7 +151,10 @@ class Encoder(nn.Module):
     def __init__(self, masked: bool, causal: bool = False, batch_first: bool = True) -> None:
         super().__init__()
         layer = nn.TransformerEncoderLayer(HIDDEN, 2, 16, 0.1, batch_first=batch_first)
-        self.inner, self.encoder = nn.Linear(FEATURES, HIDDEN), nn.TransformerEncoder(layer, 2)
+        self.inner, self.encoder = (
+            nn.Linear(FEATURES, HIDDEN),
+            nn.TransformerEncoder(layer, 2, enable_nested_tensor=batch_first),
+        )
         self.masked, self.causal = masked, causal
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:

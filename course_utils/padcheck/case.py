@@ -14,6 +14,9 @@ from torch import Tensor
 from course_utils.padcheck.batches import Batch, Sequences
 from course_utils.padcheck.probe import Probe, Refused, Slopes
 
+# Rounding in single precision, relative to the size of a result.
+SINGLE = 1e-4
+
 
 def deviation(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
     """``max|a - b| / max|b|``; infinite where only one is finite, NaN where nothing is."""
@@ -130,6 +133,12 @@ class Case:
         with self._nudged() as batch:
             moved = self.probe.differentiate(batch, self.combinations[:1])[1]
         return deviation(moved.parameters, self.slopes.parameters)
+
+    @property
+    def gradient_tolerance(self) -> float:
+        """Deviations of gradients above it count; scripted modules round theirs."""
+        rounded = any(g.dtype.itemsize < self.probe.dtype.itemsize for g in self.slopes.parameters)
+        return max(SINGLE if rounded else 0.0, self.tolerance, 100 * self.gradient_noise)
 
     @cached_property
     def singles(self) -> list[Single]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from course_utils.padcheck.answers import QUESTIONS, Cause, Row
 from course_utils.padcheck.arguments import Options, check_arguments
 from course_utils.padcheck.batches import Batch, Sequences
-from course_utils.padcheck.case import Case, deviation
+from course_utils.padcheck.case import SINGLE, Case, deviation
 from course_utils.padcheck.cause import find_cause
 from course_utils.padcheck.causes import CAUSES
 from course_utils.padcheck.losses import Fit, ask_alone_loss
@@ -30,8 +30,6 @@ from course_utils.padcheck.questions import (
 )
 from course_utils.padcheck.report import Report
 from course_utils.sequences import Lengths, Side
-
-SINGLE = 1e-4
 
 
 def _call(model: Callable[..., Any], inputs: Tensor, lengths: Tensor, *extra: Tensor) -> Any:

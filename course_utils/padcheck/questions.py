@@ -43,13 +43,16 @@ MEANINGS: dict[Question, tuple[str, str]] = {
 }
 
 
-def judge(case: Case, question: Question, found: float, note: str = "") -> Row:
+def judge(
+    case: Case, question: Question, found: float, note: str = "", tolerance: float | None = None
+) -> Row:
     """The row for a deviation."""
+    tolerance = case.tolerance if tolerance is None else tolerance
     if math.isnan(found):
         return Row(question, "not asked", "the model's results are not finite numbers.")
-    wrong = found > case.tolerance
+    wrong = found > tolerance
     meaning = MEANINGS[question][wrong] + (f" {note}" if note else "")
-    return Row(question, "failed" if wrong else "passed", meaning, found, case.tolerance)
+    return Row(question, "failed" if wrong else "passed", meaning, found, tolerance)
 
 
 def _worst(
@@ -215,11 +218,8 @@ def ask_parameters(case: Case, weights: Sequence[float] | None = None) -> Row:
         sum(weight * gradient for weight, gradient in zip(weights, column, strict=True))
         for column in zip(*(single.slopes.parameters for single in case.singles), strict=True)
     ]
-    row = judge(case, "parameters", deviation(case.slopes.parameters, summed))
-    tolerance = max(case.tolerance, 100 * case.gradient_noise)
-    if row.verdict == "failed" and row.deviation <= tolerance:
-        return Row("parameters", "passed", MEANINGS["parameters"][0], row.deviation, tolerance)
-    return row
+    found = deviation(case.slopes.parameters, summed)
+    return judge(case, "parameters", found, tolerance=case.gradient_tolerance)
 
 
 def ask_poison(case: Case) -> Row:
