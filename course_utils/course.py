@@ -28,11 +28,27 @@ NOTEBOOKS = (
         15,
     ),
     Notebook(
+        "01_fixed_graph_backprop",
+        "Fixed-graph backprop",
+        "reverse mode on a graph whose shape is known in advance; a value used twice collects two "
+        "gradients",
+        40,
+        ("00_start_here",),
+    ),
+    Notebook(
+        "02_unrolling_through_time",
+        "Unrolling through time",
+        "a recurrent network is a graph whose depth is the data's length; same weights, T uses, T "
+        "gradient terms",
+        50,
+        ("01_fixed_graph_backprop",),
+    ),
+    Notebook(
         "03_padding",
         "Padding",
         "making ragged data rectangular, what it costs and what it breaks",
         40,
-        ("00_start_here",),
+        ("02_unrolling_through_time",),
     ),
     Notebook(
         "04_masking",
@@ -46,7 +62,14 @@ NOTEBOOKS = (
         "Masked loss",
         "what you divide by is a modelling decision",
         50,
-        ("03_padding",),
+        ("04_masking",),
+    ),
+    Notebook(
+        "07_last_step_extraction",
+        "Last-step extraction",
+        "one vector a sequence, from the right step, in both directions",
+        40,
+        ("04_masking",),
     ),
     Notebook(
         "09_capstone_real_data",
