@@ -19,7 +19,8 @@ def compare(name: str, got: Tensor, tolerance: float = 1e-6, **others: Tensor) -
     Args:
         name: what is compared.
         got: the gradient in question.
-        tolerance: largest distance allowed, as a share of the gradient's largest entry.
+        tolerance: largest distance allowed, as a share of the gradient's largest entry, or of
+            0.001 if all entries are smaller: finite differences see no finer.
         others: what it must agree with, by name: ``autograd=...``, ``differences=...``.
 
     Raises:
@@ -32,7 +33,7 @@ def compare(name: str, got: Tensor, tolerance: float = 1e-6, **others: Tensor) -
                 f"{name} has shape {tuple(got.shape)}, but {other} has {tuple(expected.shape)}"
             )
         apart = float((got - expected).detach().abs().max())
-        size = max(float(expected.detach().abs().max()), 1e-12)
+        size = max(float(expected.detach().abs().max()), 1e-3)
         verdict = "equal" if apart <= tolerance * size else "DIFFERENT"
         parts.append(f"{other} {verdict}, off by {apart:.0e}")
         if verdict != "equal":
