@@ -11,7 +11,14 @@ import torch
 
 from course_utils import pictures
 from course_utils.course import NOTEBOOKS
-from course_utils.diagrams import draw_batch, draw_batches, draw_heat, draw_map, draw_readers
+from course_utils.diagrams import (
+    draw_batch,
+    draw_batches,
+    draw_heat,
+    draw_map,
+    draw_readers,
+    draw_reading,
+)
 from course_utils.pictures import Picture, message
 from course_utils.plots import plot_bars, plot_confusion, plot_curves, plot_heatmap, plot_lengths
 
@@ -26,6 +33,7 @@ def pictures_of_all_kinds() -> dict[str, Picture]:
         "readers": draw_readers([5, 3, 7, 2]),
         "batches": draw_batches([[5, 3], [7]]),
         "map": draw_map(),
+        "reading": draw_reading(torch.rand(2, 2, 3), [1, 3], [[0, 2], [0, 0]], title="<h_n>"),
         "heat": draw_heat(torch.tensor([[1.0, 2.0], [0.5, 0.1]]), [2, 1], title="Gradient"),
         "curves": plot_curves({"a & b": [3, 1], "c": [2, 4]}, xlabel="epoch", ylabel="<loss>"),
         "bars": plot_bars({"x": {"a": 1.0, "b": 2.0}}, ylabel="y"),
