@@ -316,7 +316,7 @@ def test_quiz_texts(key: str):
         places += right
         assert len({option.text for option in question.options}) == len(question.options) >= 2
         for option in question.options:
-            assert option.why.endswith(".")
+            assert option.why.endswith((".", "?"))
             assert option.text.count("`") % 2 == 0
     assert len(set(places)) > 1, "the right option always stands in the same place"
 

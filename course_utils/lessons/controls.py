@@ -10,8 +10,9 @@ import ipywidgets as widgets
 from course_utils.lessons.feedback import box
 from course_utils.pictures import GREEN, VERMILLION
 
-# A button's text is cut at one line unless told otherwise.
+# Long code scrolls inside the panel, and a button's text is not cut at one line.
 _STYLE = """<style>
+.course-panel .widget-html-content { min-width: 0; }
 .course-option { white-space: normal !important; height: auto !important; text-align: left;
   line-height: 1.4 !important; padding: 6px 12px !important; }
 .course-option.course-right { outline: 2px solid GREEN !important; outline-offset: -2px; }
@@ -24,7 +25,9 @@ def panel(*children: widgets.Widget) -> widgets.VBox:
     frame = widgets.Layout(
         border="1px solid var(--jp-border-color2, #888)", padding="8px 12px", max_width="50em"
     )
-    return widgets.VBox([widgets.HTML(_STYLE), *children], layout=frame)
+    whole = widgets.VBox([widgets.HTML(_STYLE), *children], layout=frame)
+    whole.add_class("course-panel")
+    return whole
 
 
 def text(html: str = "") -> widgets.HTML:
