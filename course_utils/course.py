@@ -58,6 +58,13 @@ NOTEBOOKS = (
         ("03_padding",),
     ),
     Notebook(
+        "05_packed_sequences",
+        "Packed sequences",
+        "not computing the padding at all: what PyTorch really stores, and what it costs",
+        50,
+        ("04_masking",),
+    ),
+    Notebook(
         "06_masked_loss",
         "Masked loss",
         "what you divide by is a modelling decision",
