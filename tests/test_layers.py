@@ -18,6 +18,7 @@ PACKAGE = Path(course_utils.__file__).parent
 LAYERS = (
     "sequences",
     "masked",
+    "documents",
     "devices",
     "data",
     "models",

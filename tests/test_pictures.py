@@ -12,6 +12,7 @@ import torch
 from course_utils import pictures
 from course_utils.course import NOTEBOOKS
 from course_utils.diagrams import (
+    draw_attention,
     draw_batch,
     draw_batches,
     draw_heat,
@@ -19,7 +20,7 @@ from course_utils.diagrams import (
     draw_readers,
     draw_reading,
 )
-from course_utils.pictures import Picture, message
+from course_utils.pictures import BLUE, ORANGE, VERMILLION, Picture, message
 from course_utils.plots import plot_bars, plot_confusion, plot_curves, plot_heatmap, plot_lengths
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -33,6 +34,7 @@ def pictures_of_all_kinds() -> dict[str, Picture]:
         "readers": draw_readers([5, 3, 7, 2]),
         "batches": draw_batches([[5, 3], [7]]),
         "map": draw_map(),
+        "attention": draw_attention(torch.eye(3), torch.tensor([0, 0, -1]), title="Weights"),
         "reading": draw_reading(torch.rand(2, 2, 3), [1, 3], [[0, 2], [0, 0]], title="<h_n>"),
         "heat": draw_heat(torch.tensor([[1.0, 2.0], [0.5, 0.1]]), [2, 1], title="Gradient"),
         "curves": plot_curves({"a & b": [3, 1], "c": [2, 4]}, xlabel="epoch", ylabel="<loss>"),
@@ -193,3 +195,29 @@ def test_heat_shows_nan_and_refuses_what_does_not_fit():
         draw_heat(values, [3], title="Gradient")
     with pytest.raises(ValueError, match=r"the mask is \(1, 1\), the values are \(1, 2\)"):
         draw_heat(values, torch.ones(1, 1, dtype=torch.bool), title="Gradient")
+
+
+def test_attention_says_where_the_weight_goes():
+    documents = torch.tensor([0, 0, 1, -1])
+    weights = torch.tensor(
+        [[0.5, 0.1, 0.2, 0.2], [0.3, 0.3, 0.4, 0.0], [0.0, 0.0, 0.2, 0.6], [0.0, 0.0, 0.0, 1.0]]
+    )
+    # The three real queries have 2.8 together: 1.4 own, 0.6 other documents, 0.8 pads.
+    picture = draw_attention(weights, documents, title="Weights")
+    assert "4 queries and keys in 2 documents" in picture.alt
+    assert "50 % on its own document, 21 % on another document, 29 % on a pad" in picture.alt
+
+
+def test_attention_draws_a_mark_for_every_weight_of_a_real_query():
+    documents = torch.tensor([0, 0, 1, -1])
+    count = {BLUE: 5, ORANGE: 4, VERMILLION: 3}
+    svg = draw_attention(torch.ones(4, 4), documents, title="All").svg
+    for colour, marks in count.items():
+        paths = re.findall(r'<path d="([^"]*)"[^>]*stroke="' + colour, svg)
+        # One path for all marks of a kind, and one for the legend's.
+        assert sorted(path.count("M") for path in paths) == [1, marks]
+
+
+def test_attention_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"weights \(2, 3\) and documents \(2,\) do not fit"):
+        draw_attention(torch.zeros(2, 3), torch.zeros(2, dtype=torch.long), title="x")

@@ -1,5 +1,6 @@
 """Diagrams as SVG, one file a picture. They take numbers and know nothing of sliders."""
 
+from course_utils.diagrams.attention import draw_attention
 from course_utils.diagrams.batch import draw_batch, draw_batches, draw_readers
 from course_utils.diagrams.course_map import draw_map
 from course_utils.diagrams.graph import draw_graph
@@ -10,6 +11,7 @@ from course_utils.diagrams.reading import draw_reading
 from course_utils.diagrams.unrolled import draw_gradient_flow, draw_unrolled
 
 __all__ = [
+    "draw_attention",
     "draw_batch",
     "draw_batches",
     "draw_gradient_flow",

@@ -1,5 +1,6 @@
 """Explorers: controls wired to a diagram, one file a topic. Notebooks call one function each."""
 
+from course_utils.explorers.attention import explore_attention
 from course_utils.explorers.backprop import explore_graph
 from course_utils.explorers.last_step import explore_last_step
 from course_utils.explorers.loss import explore_masked_loss
@@ -9,6 +10,7 @@ from course_utils.explorers.padding import explore_length, explore_padding
 from course_utils.explorers.unrolling import explore_unrolling
 
 __all__ = [
+    "explore_attention",
     "explore_graph",
     "explore_last_step",
     "explore_length",

@@ -6,6 +6,7 @@ A new topic: add its module to ``_TOPICS``. Each module has one list, ``EXERCISE
 from course_utils.lessons.entries import Exercise
 from course_utils.lessons.exercises import (
     backprop,
+    beyond,
     last_step,
     loss,
     masking,
@@ -15,7 +16,7 @@ from course_utils.lessons.exercises import (
     unrolling,
 )
 
-_TOPICS = (start, backprop, unrolling, padding, masking, packing, loss, last_step)
+_TOPICS = (start, backprop, unrolling, padding, masking, packing, loss, last_step, beyond)
 
 EXERCISES: dict[str, Exercise] = {
     exercise.key: exercise for topic in _TOPICS for exercise in topic.EXERCISES
