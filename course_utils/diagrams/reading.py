@@ -41,7 +41,7 @@ def draw_reading(
         )
     real = lengths_to_mask(lengths, steps)
     shares = shares.detach().cpu().double()
-    cell, left = min(32.0, 560 / steps), 100
+    cell, left = min(32.0, 560 / steps), 114
     height = _HEADER + rows * cell + 14
     width = max(left + steps * cell + _NOTE, 9 * len(title), 480)
     drawing = new_drawing(width, _TITLE + directions * height + 26)
@@ -49,7 +49,7 @@ def draw_reading(
     for half in range(directions):
         top = _TITLE + half * height + _HEADER
         if directions > 1:
-            drawing.append(text(_NAMES[half], 4, top - 12, anchor="start", weight="bold"))
+            drawing.append(text(_NAMES[half], left - 10, top - 10, anchor="end", weight="bold"))
         _add_grid(drawing, shares[half], real, read[half], left, top, cell)
     _add_legend(drawing, _TITLE + directions * height)
     return to_picture(drawing, _describe(shares, lengths, read, real, title))
