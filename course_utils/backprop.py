@@ -26,7 +26,7 @@ def compare(name: str, got: Tensor, tolerance: float = 1e-6, **others: Tensor) -
     Raises:
         AssertionError: a shape differs, or a number by more than the tolerance.
     """
-    parts = [f"{name:<6} {tuple(got.shape)!s:<7}"]
+    parts = [f"{name:<13} {tuple(got.shape)!s:<8}"]
     for other, expected in others.items():
         if got.shape != expected.shape:
             raise AssertionError(

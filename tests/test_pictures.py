@@ -15,11 +15,15 @@ from course_utils.diagrams import (
     draw_attention,
     draw_batch,
     draw_batches,
+    draw_gradient_flow,
+    draw_graph,
     draw_heat,
     draw_map,
     draw_readers,
     draw_reading,
+    draw_unrolled,
 )
+from course_utils.graphs import TWO_LAYERS
 from course_utils.pictures import BLUE, ORANGE, VERMILLION, Picture, message
 from course_utils.plots import plot_bars, plot_confusion, plot_curves, plot_heatmap, plot_lengths
 
@@ -36,6 +40,9 @@ def pictures_of_all_kinds() -> dict[str, Picture]:
         "map": draw_map(),
         "attention": draw_attention(torch.eye(3), torch.tensor([0, 0, -1]), title="Weights"),
         "reading": draw_reading(torch.rand(2, 2, 3), [1, 3], [[0, 2], [0, 0]], title="<h_n>"),
+        "graph": draw_graph(TWO_LAYERS),
+        "unrolled": draw_unrolled([3, 1], cuts=[2]),
+        "gradient flow": draw_gradient_flow(torch.tensor([1e-9, 0.0, 1.0, 1e9])),
         "heat": draw_heat(torch.tensor([[1.0, 2.0], [0.5, 0.1]]), [2, 1], title="Gradient"),
         "curves": plot_curves({"a & b": [3, 1], "c": [2, 4]}, xlabel="epoch", ylabel="<loss>"),
         "bars": plot_bars({"x": {"a": 1.0, "b": 2.0}}, ylabel="y"),

@@ -33,7 +33,7 @@ QUIZZES = [
             ),
             Question(
                 "Your training loop carries the state from batch to batch, and the second "
-                "`backward()` says *Trying to backward through the graph a second time*. What is "
+                "`backward()` says “Trying to backward through the graph a second time”. What is "
                 "the cure?",
                 [
                     Option(
