@@ -76,7 +76,7 @@ NOTEBOOKS = (
         "Last-step extraction",
         "one vector a sequence, from the right step, in both directions",
         40,
-        ("04_masking",),
+        ("05_packed_sequences",),
     ),
     Notebook(
         "09_capstone_real_data",
