@@ -25,7 +25,9 @@ LAYERS = (
     "graphs",
     "backprop",
     "training",
+    "shares",
     "distributed",
+    "workers",
     "course",
     "controls",
     "pictures",
@@ -36,7 +38,7 @@ LAYERS = (
     "explorers",
     "lessons",
 )
-COMPUTE = LAYERS[: LAYERS.index("distributed") + 1]
+COMPUTE = LAYERS[: LAYERS.index("workers") + 1]
 HEAVY = ("sktime", "pandas", "matplotlib", "sklearn", "IPython", "ipywidgets", "anywidget")
 MOST_LINES, MOST_FUNCTION_LINES = 350, 40
 

@@ -1,0 +1,208 @@
+"""Shares of a batch, and real processes: the same gradients, and messages instead of hanging."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from course_utils.distributed import EXPERIMENTS, build_model, example_problem
+from course_utils.models import oracle
+from course_utils.shares import scaled_loss, share_by_tokens, share_sum
+from course_utils.workers import WorkerError, run_workers
+
+TWO = [[0, 3], [1, 2]]
+BATCHES = [[[0], [1, 3], [2]], [[3]]]
+
+
+def truth(problem: dict, positions: list[int]) -> dict[str, torch.Tensor]:
+    """Gradients of the mean over all real steps, one sequence at a time."""
+    sequences = [problem["sequences"][i] for i in positions]
+    targets = [problem["targets"][i] for i in positions]
+    count = sum(len(sequence) for sequence in sequences)
+    model = build_model(problem)
+    return oracle(
+        model, sequences, lambda output, i: (output - targets[i]).square().sum() / count
+    ).gradients
+
+
+@pytest.fixture(scope="module")
+def problem() -> dict:
+    return example_problem()
+
+
+@pytest.fixture(scope="module")
+def found(problem: dict) -> dict[str, list]:
+    """One start of two processes; each experiment's results, one a rank."""
+    experiments = {
+        "averages": ("averages", {**problem, "shares": TWO}),
+        "empty": ("averages", {**problem, "shares": [[0, 1, 2, 3], []]}),
+        "ddp": ("with_ddp", {**problem, "shares": [[0, 1, 2, 3], []]}),
+        "one_example": ("one_example", {**problem, "shares": [[1, 0], [1, 2]]}),
+        "gathered": ("gathered", {**problem, "shares": [[1], [0, 2, 3]]}),
+        "alone": ("rounds_alone", {**problem, "batches": BATCHES, "patience": 1.0}),
+        "together": ("rounds_together", {**problem, "batches": BATCHES}),
+        "joined": ("rounds_joined", {**problem, "batches": BATCHES}),
+    }
+    return dict(zip(experiments, run_workers(list(experiments.values())), strict=True))
+
+
+def test_two_processes_have_the_gradients_of_one(found: dict, problem: dict):
+    ranks = found["averages"]
+    assert [rank["padded length"] for rank in ranks] == [5, 7]
+    expected = truth(problem, [0, 1, 2, 3])
+    for rank in ranks:
+        assert rank["counts"].tolist() == [7, 10]
+        assert_close(rank["scaled sums"], expected, rtol=1e-9, atol=1e-12)
+        biased = [rank["mean of means"][name] - expected[name] for name in expected]
+        assert max(b.abs().max() for b in biased) > 1e-3
+
+
+def test_mean_of_means_is_what_it_says(found: dict, problem: dict):
+    parts = [truth(problem, share) for share in TWO]
+    expected = {name: (parts[0][name] + parts[1][name]) / 2 for name in parts[0]}
+    for rank in found["averages"]:
+        assert_close(rank["mean of means"], expected, rtol=1e-9, atol=1e-12)
+
+
+def test_an_empty_share_takes_part(found: dict, problem: dict):
+    expected = truth(problem, [0, 1, 2, 3])
+    for rank, ddp in zip(found["empty"], found["ddp"], strict=True):
+        assert_close(rank["scaled sums"], expected, rtol=1e-9, atol=1e-12)
+        assert_close(ddp, expected, rtol=1e-9, atol=1e-12)
+        assert all(gradient.isnan().all() for gradient in rank["mean of means"].values())
+
+
+def test_one_example_has_one_answer_where_padding_is_not_read(found: dict, problem: dict):
+    one, other = found["one_example"]
+    assert (one["padded length"], other["padded length"]) == (5, 7)
+    for name in ("last real step", "global moments"):
+        assert_close(one[name], other[name])
+    for name in ("last column", "own moments"):
+        assert (one[name] - other[name]).abs().max() > 1e-3
+    frames = torch.cat([problem["sequences"][i] for i in (1, 0, 1, 2)])
+    expected = (problem["sequences"][1][0] - frames.mean(0)) / frames.std(0, correction=0)
+    assert_close(one["global moments"], expected)
+
+
+def test_gathered_outputs_are_those_of_one_process(found: dict, problem: dict):
+    model = build_model(problem)
+    for rank in found["gathered"]:
+        for got, position in zip(rank, (1, 0, 2, 3), strict=True):
+            sequence = problem["sequences"][position]
+            assert_close(got, model(sequence[None], [len(sequence)])[0].detach())
+
+
+def test_different_numbers_of_batches(found: dict, problem: dict):
+    stuck, done = found["alone"]
+    assert "stuck in round 2" in stuck
+    assert done == "done"
+    expected = [truth(problem, positions) for positions in ([0, 3], [1, 3], [2])]
+    for rank, own_rounds in zip((0, 1), (3, 1), strict=True):
+        assert len(found["together"][rank]) == 3
+        assert len(found["joined"][rank]) == own_rounds
+        for name in ("together", "joined"):
+            for got, wanted in zip(found[name][rank], expected, strict=False):
+                assert_close(got, wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_torchrun_finds_the_same(problem: dict):
+    (ranks,) = run_workers([("averages", problem)], torchrun=True)
+    assert len(ranks) == 2
+    for rank in ranks:
+        assert_close(rank["scaled sums"], truth(problem, [0, 1, 2, 3]), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("torchrun", [False, True])
+def test_a_worker_that_dies_is_named(problem: dict, torchrun: bool):
+    with pytest.raises(WorkerError, match="in 'die': ValueError: this share cannot be read"):
+        run_workers([("die", problem)], torchrun=torchrun)
+
+
+def test_a_worker_that_hangs_ends_in_time(problem: dict):
+    start = time.monotonic()
+    limit = 25.0  # enough to start on a busy machine
+    with pytest.raises(WorkerError) as caught:
+        run_workers([("hang", problem)], time_limit=limit)
+    assert time.monotonic() - start < limit + 5
+    assert "in 'hang': not done when the time was up at distributed.py" in str(caught.value)
+    assert "in hang" in str(caught.value)
+
+
+def test_none_is_left_running(problem: dict, monkeypatch: pytest.MonkeyPatch):
+    started = []
+    popen = subprocess.Popen
+
+    def remember(*args, **kwargs) -> subprocess.Popen:
+        started.append(popen(*args, **kwargs))
+        return started[-1]
+
+    monkeypatch.setattr("course_utils.workers.subprocess.Popen", remember)
+    with pytest.raises(WorkerError, match="before its first experiment"):
+        run_workers([("hang", problem)], time_limit=0.6)
+    assert len(started) == 2
+    assert all(process.poll() is not None for process in started)
+
+
+def test_as_a_program_of_its_own():
+    environment = {**os.environ, "COURSE_DEVICE": "cpu"}
+    command = [sys.executable, "-m", "course_utils.distributed"]
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=100)
+    assert run.returncode == 0, run.stderr
+    assert "rank 0 of 1 on cpu: 17 real steps" in run.stdout
+
+
+def test_workers_import_torch_alone():
+    program = (
+        "import sys, course_utils.distributed\n"
+        "print([m for m in ('sktime', 'pandas', 'matplotlib', 'IPython', 'ipywidgets', "
+        "'torch._dynamo') if m in sys.modules])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "[]"
+
+
+def test_no_processes_are_refused(problem: dict):
+    with pytest.raises(ValueError, match="at least 1"):
+        run_workers([("averages", problem)], processes=0)
+    assert {"die", "hang"} <= set(EXPERIMENTS)
+
+
+@given(st.lists(st.integers(0, 30), max_size=20), st.integers(1, 5))
+def test_shares_hold_everything_once_and_are_balanced(lengths: list[int], devices: int):
+    shares = share_by_tokens(lengths, devices)
+    assert len(shares) == devices
+    assert sorted(i for share in shares for i in share) == list(range(len(lengths)))
+    steps = [sum(lengths[i] for i in share) for share in shares]
+    assert max(steps) - min(steps) <= max(lengths, default=0)
+
+
+def test_longest_go_first():
+    assert share_by_tokens([5, 3, 7, 2], 2) == [[2, 3], [0, 1]]
+    assert share_by_tokens([4, 4, 4], 4) == [[0], [1], [2], []]
+    with pytest.raises(ValueError, match="at least 1"):
+        share_by_tokens([3], 0)
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=6))
+def test_average_of_scaled_losses_is_the_mean(counts: list[int]):
+    sums = torch.rand(len(counts), dtype=torch.float64) * (torch.tensor(counts) > 0)
+    losses = torch.stack([scaled_loss(total, torch.tensor(counts)) for total in sums])
+    assert_close(losses.mean(), sums.sum() / max(sum(counts), 1))
+
+
+def test_share_sum_reaches_every_parameter(problem: dict):
+    model = build_model(problem)
+    total, count = share_sum(model, [], [], 10)
+    total.backward()
+    assert (total.item(), count) == (0, 0)
+    assert all((parameter.grad == 0).all() for parameter in model.parameters())
