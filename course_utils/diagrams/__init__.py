@@ -2,6 +2,7 @@
 
 from course_utils.diagrams.attention import draw_attention
 from course_utils.diagrams.batch import draw_batch, draw_batches, draw_readers
+from course_utils.diagrams.classes import draw_probabilities
 from course_utils.diagrams.course_map import draw_map
 from course_utils.diagrams.graph import draw_graph
 from course_utils.diagrams.heat import draw_heat
@@ -20,6 +21,7 @@ __all__ = [
     "draw_map",
     "draw_masking",
     "draw_packing",
+    "draw_probabilities",
     "draw_readers",
     "draw_reading",
     "draw_unrolled",

@@ -7,6 +7,7 @@ from course_utils.explorers.loss import explore_masked_loss
 from course_utils.explorers.masking import explore_masking
 from course_utils.explorers.packing import explore_packing
 from course_utils.explorers.padding import explore_length, explore_padding
+from course_utils.explorers.serving import explore_serving
 from course_utils.explorers.unrolling import explore_unrolling
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "explore_masking",
     "explore_packing",
     "explore_padding",
+    "explore_serving",
     "explore_unrolling",
 ]

@@ -7,6 +7,7 @@ from course_utils.lessons.entries import Exercise
 from course_utils.lessons.exercises import (
     backprop,
     beyond,
+    capstone,
     last_step,
     loss,
     masking,
@@ -16,7 +17,7 @@ from course_utils.lessons.exercises import (
     unrolling,
 )
 
-_TOPICS = (start, backprop, unrolling, padding, masking, packing, loss, last_step, beyond)
+_TOPICS = (start, backprop, unrolling, padding, masking, packing, loss, last_step, capstone, beyond)
 
 EXERCISES: dict[str, Exercise] = {
     exercise.key: exercise for topic in _TOPICS for exercise in topic.EXERCISES
