@@ -85,4 +85,11 @@ NOTEBOOKS = (
         60,
         ("03_padding",),
     ),
+    Notebook(
+        "11_bug_clinic",
+        "The bug clinic",
+        "eighteen programs that run and are wrong: from the symptom to the test to the cure",
+        60,
+        ("09_capstone_real_data",),
+    ),
 )

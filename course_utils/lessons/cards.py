@@ -6,6 +6,8 @@ import ast
 import inspect
 import os
 import textwrap
+from collections.abc import Callable
+from typing import Any
 
 import ipywidgets as widgets
 
@@ -55,12 +57,18 @@ def exercise_card(exercise: Exercise) -> widgets.VBox:
 
 def solution_source(exercise: Exercise) -> str:
     """The source of the reference, without its docstring."""
-    source = textwrap.dedent(inspect.getsource(exercise.reference))
-    body = ast.parse(source).body[0].body
-    if ast.get_docstring(ast.parse(source).body[0]) is None:
-        return source
+    return plain_source(exercise.reference)
+
+
+def plain_source(function: Callable[..., Any]) -> str:
+    """The source of a function from its ``def`` on, without decorators and docstring."""
+    source = textwrap.dedent(inspect.getsource(function))
+    definition = ast.parse(source).body[0]
     lines = source.splitlines()
-    return "\n".join(lines[: body[0].lineno - 1] + lines[body[0].end_lineno :])
+    if ast.get_docstring(definition) is not None:
+        docstring = definition.body[0]
+        del lines[docstring.lineno - 1 : docstring.end_lineno]
+    return "\n".join(lines[definition.lineno - 1 :])
 
 
 def _solutions_hidden() -> bool:

@@ -7,6 +7,7 @@ from course_utils.lessons.entries import Guess, Quiz
 from course_utils.lessons.quizzes import (
     backprop,
     capstone,
+    clinic,
     last_step,
     loss,
     masking,
@@ -16,7 +17,7 @@ from course_utils.lessons.quizzes import (
     unrolling,
 )
 
-_TOPICS = (start, backprop, unrolling, padding, masking, packing, loss, last_step, capstone)
+_TOPICS = (start, backprop, unrolling, padding, masking, packing, loss, last_step, capstone, clinic)
 
 QUIZZES: dict[str, Quiz] = {quiz.key: quiz for topic in _TOPICS for quiz in topic.QUIZZES}
 GUESSES: dict[str, Guess] = {guess.key: guess for topic in _TOPICS for guess in topic.GUESSES}
