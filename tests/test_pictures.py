@@ -19,6 +19,9 @@ from course_utils.diagrams import (
     draw_graph,
     draw_heat,
     draw_map,
+    draw_masking,
+    draw_packing,
+    draw_probabilities,
     draw_readers,
     draw_reading,
     draw_unrolled,
@@ -43,7 +46,14 @@ def pictures_of_all_kinds() -> dict[str, Picture]:
         "graph": draw_graph(TWO_LAYERS),
         "unrolled": draw_unrolled([3, 1], cuts=[2]),
         "gradient flow": draw_gradient_flow(torch.tensor([1e-9, 0.0, 1.0, 1e9])),
+        "probabilities": draw_probabilities(
+            {"one": torch.tensor([0.25, 0.75])}, true=0, names=["a", "b"], title="Who?"
+        ),
         "heat": draw_heat(torch.tensor([[1.0, 2.0], [0.5, 0.1]]), [2, 1], title="Gradient"),
+        "masking": draw_masking(
+            torch.rand(2, 3), torch.rand(2), torch.rand(2), torch.rand(2, 3), [3, 1], title="<mask>"
+        ),
+        "packing": draw_packing([2, 1, 3], 1),
         "curves": plot_curves({"a & b": [3, 1], "c": [2, 4]}, xlabel="epoch", ylabel="<loss>"),
         "bars": plot_bars({"x": {"a": 1.0, "b": 2.0}}, ylabel="y"),
         "lengths": plot_lengths({"x": torch.tensor([3, 5])}),
@@ -228,3 +238,13 @@ def test_attention_draws_a_mark_for_every_weight_of_a_real_query():
 def test_attention_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match=r"weights \(2, 3\) and documents \(2,\) do not fit"):
         draw_attention(torch.zeros(2, 3), torch.zeros(2, dtype=torch.long), title="x")
+
+
+def test_probabilities_name_the_true_class_and_the_answer():
+    chances = {"wrong": torch.tensor([0.2, 0.8]), "right": torch.tensor([0.6, 0.4])}
+    alt = draw_probabilities(chances, true=0, names=["a", "b"], title="Who?").alt
+    assert "True class: a" in alt
+    assert "wrong gives 20 % to the true class and says b (80 %), wrong" in alt
+    assert "right gives 60 % to the true class and says a (60 %), right" in alt
+    with pytest.raises(ValueError, match="right has 2 classes, but 3 have names"):
+        draw_probabilities({"right": chances["right"]}, true=0, names=list("abc"), title="Who?")
