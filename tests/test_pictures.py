@@ -24,6 +24,7 @@ from course_utils.diagrams import (
     draw_probabilities,
     draw_readers,
     draw_reading,
+    draw_shares,
     draw_unrolled,
 )
 from course_utils.graphs import TWO_LAYERS
@@ -54,6 +55,7 @@ def pictures_of_all_kinds() -> dict[str, Picture]:
             torch.rand(2, 3), torch.rand(2), torch.rand(2), torch.rand(2, 3), [3, 1], title="<mask>"
         ),
         "packing": draw_packing([2, 1, 3], 1),
+        "shares": draw_shares([[5, 3], [7], []], ["a", "b", "c"], title="Shares"),
         "curves": plot_curves({"a & b": [3, 1], "c": [2, 4]}, xlabel="epoch", ylabel="<loss>"),
         "bars": plot_bars({"x": {"a": 1.0, "b": 2.0}}, ylabel="y"),
         "lengths": plot_lengths({"x": torch.tensor([3, 5])}),

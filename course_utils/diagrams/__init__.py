@@ -9,6 +9,7 @@ from course_utils.diagrams.heat import draw_heat
 from course_utils.diagrams.masking import draw_masking
 from course_utils.diagrams.packing import draw_packing
 from course_utils.diagrams.reading import draw_reading
+from course_utils.diagrams.shares import draw_shares
 from course_utils.diagrams.unrolled import draw_gradient_flow, draw_unrolled
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "draw_probabilities",
     "draw_readers",
     "draw_reading",
+    "draw_shares",
     "draw_unrolled",
 ]

@@ -2,6 +2,7 @@
 
 from course_utils.explorers.attention import explore_attention
 from course_utils.explorers.backprop import explore_graph
+from course_utils.explorers.devices import explore_devices
 from course_utils.explorers.last_step import explore_last_step
 from course_utils.explorers.loss import explore_masked_loss
 from course_utils.explorers.masking import explore_masking
@@ -12,6 +13,7 @@ from course_utils.explorers.unrolling import explore_unrolling
 
 __all__ = [
     "explore_attention",
+    "explore_devices",
     "explore_graph",
     "explore_last_step",
     "explore_length",

@@ -8,6 +8,7 @@ from course_utils.lessons.exercises import (
     backprop,
     beyond,
     capstone,
+    devices,
     last_step,
     loss,
     masking,
@@ -17,7 +18,19 @@ from course_utils.lessons.exercises import (
     unrolling,
 )
 
-_TOPICS = (start, backprop, unrolling, padding, masking, packing, loss, last_step, capstone, beyond)
+_TOPICS = (
+    start,
+    backprop,
+    unrolling,
+    padding,
+    masking,
+    packing,
+    loss,
+    last_step,
+    devices,
+    capstone,
+    beyond,
+)
 
 EXERCISES: dict[str, Exercise] = {
     exercise.key: exercise for topic in _TOPICS for exercise in topic.EXERCISES
