@@ -86,6 +86,13 @@ NOTEBOOKS = (
         ("03_padding",),
     ),
     Notebook(
+        "10_beyond_rnns",
+        "Beyond RNNs",
+        "the same batch in attention, convolution, jagged tensors and packed language-model rows",
+        50,
+        ("06_masked_loss",),
+    ),
+    Notebook(
         "11_bug_clinic",
         "The bug clinic",
         "eighteen programs that run and are wrong: from the symptom to the test to the cure",
