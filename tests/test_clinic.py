@@ -38,8 +38,12 @@ double = {"dtype": torch.float64}
 
 
 def examine(name: str, model: torch.nn.Module, lengths: tuple[int, ...], seed: int):
-    inputs = pad_batch(small_batch(lengths, seed=seed))
-    targets = [pad_batch(small_batch(lengths, 2, seed=seed + 1))] if name == "wrong divisor" else []
+    inputs = pad_batch(small_batch(lengths, seed=seed, **double))
+    targets = (
+        [pad_batch(small_batch(lengths, 2, seed=seed + 1, **double))]
+        if name == "wrong divisor"
+        else []
+    )
     return padcheck(model, inputs, lengths, *targets, mode=PATIENTS[name].mode)
 
 
@@ -82,7 +86,7 @@ def test_both_models_have_the_same_random_weights():
 def test_one_step_backward_is_seen_in_the_gradient_of_the_inputs(seed: int):
     read = {}
     for name, model in zip(("sick", "well"), admit("one step backward", seed=seed), strict=True):
-        x = small_batch((5,), seed=seed)[0][None].requires_grad_()
+        x = small_batch((5,), seed=seed, **double)[0][None].requires_grad_()
         seen = []
         model.linear.register_forward_pre_hook(lambda _, args, seen=seen: seen.append(args[0]))
         model(x, [5])
@@ -93,7 +97,7 @@ def test_one_step_backward_is_seen_in_the_gradient_of_the_inputs(seed: int):
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_wrong_layer_is_seen_in_the_gradients_of_the_parameters(seed: int):
-    inputs = pad_batch(small_batch((4, 2), seed=seed))
+    inputs = pad_batch(small_batch((4, 2), seed=seed, **double))
     idle = []
     for model in admit("wrong layer", seed=seed):
         found = gradients(model(inputs, [4, 2]).square().sum(), model)
@@ -256,7 +260,7 @@ def test_field_guide_lists_every_patient_and_message_and_stands_alone():
     for patient in PATIENTS.values():
         assert patient.symptom in page
         assert patient.symptom in message.text
-        assert patient.notebook in page
+        assert patient.notebook in message.text
     assert page.count("<tr>") == len(PATIENTS) + len(MESSAGES) + 2
     assert page.startswith("<!DOCTYPE html>")
     assert not re.search(r"src=|href=|http|\*\*", page)

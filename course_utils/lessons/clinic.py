@@ -250,7 +250,8 @@ def admit(
         seed: of the models' random weights.
 
     Returns:
-        two functions; or two models of 10 features and 2 results, with the same weights.
+        two functions; or two models of 10 features and 2 results, with the same weights, in double
+        precision.
 
     Raises:
         KeyError: no such patient.
@@ -264,7 +265,7 @@ def admit(
     sick, well = (kind(10, 8, 2, **patient.options) for kind in (patient.wrong, patient.cure))
     weights = sick.state_dict()
     well.load_state_dict({key: weights[key] for key in well.state_dict()})
-    return sick.to(device), well.to(device)
+    return sick.double().to(device), well.double().to(device)
 
 
 def show_source(thing: Any, method: str = "forward") -> None:

@@ -52,9 +52,12 @@ MESSAGES = (
     ),
 )
 _TITLE = "Field guide: does padding change my answer?"
-_CELL = "text-align:left;vertical-align:top;padding:2px 8px 2px 0"
-_STYLE = """@page{size:A4;margin:12mm}
-body{font:9.5pt/1.3 system-ui,'DejaVu Sans',sans-serif;color:#111;max-width:190mm;margin:auto}
+_ORIGIN = (
+    "The numbers are notebooks of the course Backpropagation through variable-length sequences."
+)
+_CELL = "text-align:left;vertical-align:top;padding:1px 10px 1px 0"
+_STYLE = """@page{margin:12mm}
+body{font:8.5pt/1.3 system-ui,'DejaVu Sans',sans-serif;color:#111;margin:0}
 h1{font-size:14pt;margin:0 0 4pt}h2{font-size:11pt;margin:7pt 0 2pt}
 ol{margin:0;padding-left:16pt}table{border-collapse:collapse;width:100%}
 td,th{border-bottom:.5pt solid #888}a{color:inherit}"""
@@ -73,7 +76,7 @@ def field_guide_message() -> Message:
         'color:var(--jp-content-link-color,#0072B2)" '
         f'href="data:text/html;base64,{content}">Download it as one page to print</a></p>'
     )
-    body = _body("h4", "h5")
+    body = _body("h3", "h4")
     return Message(
         f'<div style="line-height:1.4;color:var(--jp-content-font-color1,inherit)">{body}{link}'
         "</div>",
@@ -82,7 +85,7 @@ def field_guide_message() -> Message:
 
 
 def printable() -> str:
-    """The field guide as an HTML page of its own: one sheet of A4."""
+    """The field guide as an HTML page of its own: one sheet of A4 or Letter paper."""
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{_TITLE}</title>'
         f"<style>{_STYLE}</style></head><body>{_body('h1', 'h2')}</body></html>"
@@ -100,7 +103,7 @@ def _body(first: str, second: str) -> str:
         f"<{second}>Nothing is said, and something is wrong</{second}>"
         f"{_table(('Symptom', 'Test', 'Notebook'), symptoms)}"
         f"<{second}>PyTorch says something</{second}>"
-        f"{_table(('Message', 'What to do', 'Notebook'), messages)}"
+        f"{_table(('Message', 'What to do', 'Notebook'), messages)}<p>{_ORIGIN}</p>"
     )
 
 
@@ -113,7 +116,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, str, str]]) -> str:
     titles = "".join(f'<th scope="col" style="{_CELL}">{title}</th>' for title in head)
     lines = "".join(
         f'<tr><td style="{_CELL}">{first}</td><td style="{_CELL}">{second}</td>'
-        f'<td style="{_CELL};white-space:nowrap">{notebook}</td></tr>'
+        f'<td style="{_CELL}">{int(notebook[:2])}</td></tr>'
         for first, second, notebook in rows
     )
     return f"<table><tr>{titles}</tr>{lines}</table>"
