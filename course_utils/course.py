@@ -77,6 +77,13 @@ NOTEBOOKS = (
         ("05_packed_sequences",),
     ),
     Notebook(
+        "08_many_devices",
+        "More than one device",
+        "padding, batch shares and averages when each device sees different lengths",
+        40,
+        ("06_masked_loss",),
+    ),
+    Notebook(
         "09_capstone_real_data",
         "Capstone: real data",
         "a complete project on recordings, in which every decision about padding is tested",

@@ -165,6 +165,13 @@ def rounds_alone(problem: Problem, device: torch.device) -> str:
     return said
 
 
+def mixed_calls(problem: Problem, device: torch.device) -> Tensor:
+    """What comes out if one process averages a gradient and another adds up a count (wrong)."""
+    mine = torch.tensor(100.0 if dist.get_rank() else 0.5, device=device)
+    dist.all_reduce(mine)  # nothing says what the numbers mean
+    return mine
+
+
 def rounds_together(problem: Problem, device: torch.device) -> list[Gradients]:
     """Averaged gradients of every round; a process without a batch has an empty share."""
     found, batches = [], problem["batches"][dist.get_rank()]
@@ -209,7 +216,7 @@ EXPERIMENTS: dict[str, Callable[[Problem, torch.device], Any]] = {
     function.__name__: function
     for function in (
         averages, with_ddp, one_example, gathered, rounds_alone, rounds_together, rounds_joined,
-        die, hang,
+        mixed_calls, die, hang,
     )
 }  # fmt: skip
 

@@ -124,8 +124,7 @@ def _tell(rank: int, state: int | None, log: str) -> str:
     """What became of a worker, in a line."""
     names = re.findall(r"^experiment: (\w+)", log, re.M)
     where = f"in {names[-1]!r}" if names else "before its first experiment"
-    # That the others are gone is said last, and why they are gone before.
-    errors = sorted(_ERROR.findall(log), key=lambda e: not re.search(_CONSEQUENCES, e))
+    errors = [error for error in _ERROR.findall(log) if not re.search(_CONSEQUENCES, error)]
     if "Timeout (" in log:
         places = _PLACE.findall(log.split("Timeout (")[1])
         waiting = next(
@@ -136,4 +135,6 @@ def _tell(rank: int, state: int | None, log: str) -> str:
         return f"- worker {rank} {where}: stopped, still running or waiting for the others"
     if state == 0:
         return f"- worker {rank}: done"
+    if not errors and re.search(_CONSEQUENCES, log):
+        return f"- worker {rank} {where}: lost its connection to another worker"
     return f"- worker {rank} {where}: {errors[-1] if errors else f'ended with exit status {state}'}"

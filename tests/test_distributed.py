@@ -50,6 +50,7 @@ def found(problem: dict) -> dict[str, list]:
         "alone": ("rounds_alone", {**problem, "batches": BATCHES, "patience": 1.0}),
         "together": ("rounds_together", {**problem, "batches": BATCHES}),
         "joined": ("rounds_joined", {**problem, "batches": BATCHES}),
+        "mixed": ("mixed_calls", problem),
     }
     return dict(zip(experiments, run_workers(list(experiments.values())), strict=True))
 
@@ -111,6 +112,10 @@ def test_different_numbers_of_batches(found: dict, problem: dict):
         for name in ("together", "joined"):
             for got, wanted in zip(found[name][rank], expected, strict=False):
                 assert_close(got, wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_calls_of_different_meaning_are_mixed(found: dict):
+    assert [value.item() for value in found["mixed"]] == [100.5, 100.5]
 
 
 def test_torchrun_finds_the_same(problem: dict):
