@@ -119,9 +119,9 @@ def _add_frame(
 
 def _add_legend(drawing: dw.Drawing, y: float) -> None:
     drawing.append(text("weight on", 4, y, anchor="start"))
-    for x, (kind, (_, name)) in zip((80, 210, 340), _KINDS.items(), strict=True):
+    for x, (kind, (_, name)) in zip((90, 230, 380), _KINDS.items(), strict=True):
         drawing.append(_shape(kind, _mark(kind, x, y, 12)))
-        drawing.append(text(name, x + 12, y, anchor="start"))
+        drawing.append(text(name, x + 14, y, anchor="start"))
 
 
 def shares(weights: Tensor, documents: Tensor) -> dict[str, float]:

@@ -131,7 +131,7 @@ EXERCISES = [
         difficulty=2,
         minutes=8,
         task="`tokens` `(B, T)` holds token ids, and `documents` `(B, T)` the document of each "
-        "step, -1 at pads. Return the labels `(B, T)`: the next token of the *same* document, and "
+        "step, -1 at pads. Return the labels `(B, T)`: the next token of the same document, and "
         "-100 where there is none. Token 0 ends every document, and it is also what stands at "
         "pads. Leave `tokens` as they are.",
         reference=packed_labels,

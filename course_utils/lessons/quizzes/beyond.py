@@ -120,7 +120,7 @@ GUESSES = [
         key="beyond.masked_loss",
         notebook=10,
         text="The loss takes real steps only. Is a key mask in the attention still needed?",
-        why="Attention carries the pads into the *real* steps. The loss reads those, so no mask "
+        why="Attention carries the pads into the real steps. The loss reads those, so no mask "
         "on the loss can undo it.",
         options=[
             Option("No: what happens at pads does not count", "It reaches the real steps."),
@@ -202,7 +202,7 @@ GUESSES = [
         notebook=10,
         text="Token 0 ends every text, and rows are padded with 0, too. All labels equal to 0 "
         "become -100. What does the trained model say after the last word?",
-        why="No label ever says *end*, so the softmax learns that the end token never comes.",
+        why="No label is ever the end token, so the softmax learns that the end token never comes.",
         options=[
             Option("The end token, as always", "It has never been a label."),
             Option("Anything but the end token", "It never learned to stop.", right=True),
