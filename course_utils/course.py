@@ -60,7 +60,7 @@ NOTEBOOKS = (
         "Packed sequences",
         "skip the padding altogether: what is stored, what is guaranteed, and when it pays",
         50,
-        ("03_padding",),
+        ("04_masking",),
     ),
     Notebook(
         "06_masked_loss",
@@ -79,7 +79,7 @@ NOTEBOOKS = (
     Notebook(
         "08_many_devices",
         "More than one device",
-        "padding, batch shares and averages when each device sees different lengths",
+        "unequal lengths on every device, and still the gradient of the whole batch",
         40,
         ("06_masked_loss",),
     ),
@@ -88,7 +88,7 @@ NOTEBOOKS = (
         "Capstone: real data",
         "a complete project on recordings, in which every decision about padding is tested",
         60,
-        ("06_masked_loss", "07_last_step_extraction"),
+        ("07_last_step_extraction",),
     ),
     Notebook(
         "10_beyond_rnns",
@@ -102,6 +102,6 @@ NOTEBOOKS = (
         "The bug clinic",
         "eighteen programs that run and are wrong: from the symptom to the test to the cure",
         60,
-        ("09_capstone_real_data", "10_beyond_rnns"),
+        ("08_many_devices", "09_capstone_real_data", "10_beyond_rnns"),
     ),
 )

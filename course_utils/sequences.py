@@ -282,7 +282,7 @@ def padding_waste(lengths: Lengths, max_length: int | None = None) -> float:
 def pack(padded: Tensor, lengths: Lengths) -> PackedSequence:
     """Pack a right-padded batch ``(B, T, ...)``, rows in any order.
 
-    PyTorch accepts a length above ``T`` and corrupts the batch silently; this function refuses.
+    PyTorch accepts a length above ``T`` and fails later, elsewhere or not at all; this refuses.
 
     Args:
         padded: the batch, on any device.

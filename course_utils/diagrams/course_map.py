@@ -18,25 +18,37 @@ def _depths(notebooks: Sequence[Notebook]) -> dict[str, int]:
     return depths
 
 
+def _mean_place(notebook: Notebook, middle: dict[str, tuple[float, float]]) -> float:
+    """Mean horizontal place of what a notebook builds on; 0 if it builds on nothing."""
+    places = [middle[need][0] for need in notebook.needs]
+    return sum(places) / max(len(places), 1)
+
+
 def draw_map(notebooks: Sequence[Notebook] = NOTEBOOKS) -> Picture:
     """The notebooks and what each builds on, from top to bottom."""
     depths = _depths(notebooks)
-    width, height, gap = 190, 38, 26
+    width, height, gap = 190, 38, 30
     levels = [
         [n for n in notebooks if depths[n.file] == d] for d in range(max(depths.values()) + 1)
     ]
     total = (width + gap) * max(map(len, levels))
     drawing = new_drawing(total, (height + gap) * len(levels))
-    middle = {
-        notebook.file: (total * (i + 0.5) / len(level), depth * (height + gap) + height / 2 + 1)
-        for depth, level in enumerate(levels)
-        for i, notebook in enumerate(level)
-    }
+    middle: dict[str, tuple[float, float]] = {}
+    for depth, level in enumerate(levels):
+        # Below what they build on, so that arrows neither cross nor run through a box.
+        level.sort(key=lambda n: _mean_place(n, middle))
+        for i, notebook in enumerate(level):
+            alone = len(level) == 1 and notebook.needs
+            x = _mean_place(notebook, middle) if alone else total * (i + 0.5) / len(level)
+            middle[notebook.file] = x, depth * (height + gap) + height / 2 + 1
     for notebook in notebooks:
         x, y = middle[notebook.file]
-        for need in notebook.needs:
-            above_x, above_y = middle[need]
-            drawing.append(arrow(above_x, above_y + height / 2, x, y - height / 2))
+        needs = sorted(notebook.needs, key=lambda need: middle[need][0])
+        for i, need in enumerate(needs):
+            end = x + 30 * (i - (len(needs) - 1) / 2)
+            drawing.append(
+                arrow(middle[need][0], middle[need][1] + height / 2, end, y - height / 2)
+            )
     for notebook in notebooks:
         x, y = middle[notebook.file]
         box = (x - width / 2, y - height / 2, width, height)
