@@ -160,7 +160,7 @@ def rounds_alone(problem: Problem, device: torch.device) -> str:
         for number, _ in enumerate(problem["batches"][dist.get_rank()], start=1):  # noqa: B007
             dist.all_reduce(torch.zeros(1), group=group)
     except RuntimeError as error:
-        said = f"stuck in round {number}: {str(error).splitlines()[0]}"
+        said = f"stuck in round {number}: {str(error).split('] ')[-1].splitlines()[0]}"
     dist.barrier()
     return said
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from course_utils.diagrams import draw_shares
 from course_utils.distributed import EXPERIMENTS, build_model, example_problem
+from course_utils.explorers.devices import DEALINGS, bias_of_average, mean_errors
 from course_utils.models import oracle
 from course_utils.shares import scaled_loss, share_by_tokens, share_sum
 from course_utils.workers import WorkerError, run_workers
@@ -211,3 +214,28 @@ def test_share_sum_reaches_every_parameter(problem: dict):
     total.backward()
     assert (total.item(), count) == (0, 0)
     assert all((parameter.grad == 0).all() for parameter in model.parameters())
+
+
+def test_bias_of_averaged_means():
+    lengths = [6, 2, 4, 4]
+    gradients = mean_errors(lengths)[1].double()
+    counts = torch.tensor(lengths)
+    assert bias_of_average(gradients, counts, [[0, 1], [2, 3]]) < 1e-6
+    assert bias_of_average(gradients, counts, [[0], [1, 2, 3]]) > 1e-3
+    assert math.isnan(bias_of_average(gradients, counts, [[0, 1, 2, 3], []]))
+
+
+@pytest.mark.parametrize("name", list(DEALINGS))
+def test_every_way_of_dealing_deals_all_out_once(name: str):
+    for devices in (1, 2, 5):
+        shares = DEALINGS[name]([5, 3, 7, 2], devices)
+        assert len(shares) == devices
+        assert sorted(i for share in shares for i in share) == [0, 1, 2, 3]
+
+
+def test_picture_of_shares_tells_its_numbers():
+    alt = draw_shares([[5, 3], []], ["first", "second"], title="Two").alt
+    assert "device 0: 8 real steps, T = 5; first" in alt
+    assert "device 1: no real step; second" in alt
+    with pytest.raises(ValueError, match="1 notes for 2 devices"):
+        draw_shares([[5], [3]], ["one"], title="Two")

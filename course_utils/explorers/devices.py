@@ -56,7 +56,7 @@ def bias_of_average(gradients: Tensor, lengths: Tensor, shares: Shares) -> float
     return float((torch.stack(means).mean(0) - truth).norm() / truth.norm())
 
 
-def explore_devices(lengths: str = "12, 10, 3, 2, 2, 1") -> widgets.Widget:
+def explore_devices(lengths: str = "12, 2, 10, 1, 3, 2") -> widgets.Widget:
     """Lengths, a number of devices and a way of dealing: see each share, and the bias.
 
     Args:
@@ -68,19 +68,18 @@ def explore_devices(lengths: str = "12, 10, 3, 2, 2, 1") -> widgets.Widget:
         shares = DEALINGS[dealing](numbers, int(devices))
         errors, gradients = mean_errors(numbers)
         counts = torch.tensor(numbers)
-        notes = []
+        notes, fair = [], 100 / sum(numbers)
         for share in shares:
             steps = int(counts[share].sum())
             mean, weight = float(errors[share].sum()) / max(steps, 1), 1 / (devices * max(steps, 1))
-            said = f"mean error {mean:.2f}, each step weighs {100 * weight:.1f} %"
+            said = f"mean error {mean:.2f}, a step weighs {100 * weight:.1f} % (fair: {fair:.1f} %)"
             notes.append(said if steps else "its mean is 0/0")
         bias = bias_of_average(gradients, counts, shares)
         title = f"The average of the devices' gradients is off by {percent(bias)}"
         if not all(shares):
             title = "A device has no real step: the average of the means is NaN on all"
-        fair = f" (fair: {100 / sum(numbers):.1f} % a step)"
         picked = [[numbers[i] for i in share] for share in shares]
-        return draw_shares(picked, notes, title=title + fair)
+        return draw_shares(picked, notes, title=title)
 
     return explorer(
         draw,
