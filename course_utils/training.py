@@ -201,19 +201,19 @@ def fit(
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     history, best, best_loss = History(), None, math.inf
     name = progress if isinstance(progress, str) else "training"
-    with tqdm(range(epochs), desc=name, unit="epoch", disable=not progress) as bar:
-        for epoch in bar:
+    with tqdm(total=epochs, desc=name, unit="epoch", disable=not progress) as bar:
+        for epoch in range(epochs):
             history.train_loss.append(_train_epoch(model, loader, optimizer, loss, clip))
-            if validation is None:
-                bar.set_postfix(loss=f"{history.train_loss[-1]:.3f}")
-                continue
-            found = evaluate(model, validation, **options).loss
-            history.validation_loss.append(found)
-            bar.set_postfix(validation_loss=f"{found:.3f}")
-            if found < best_loss:
+            if validation is not None:
+                history.validation_loss.append(evaluate(model, validation, **options).loss)
+            found = (history.validation_loss or history.train_loss)[-1]
+            bar.set_postfix(loss=f"{found:.3f}")
+            bar.update()
+            if validation is not None and found < best_loss:
                 best_loss, best = found, copy.deepcopy(model.state_dict())
                 history.best_epoch = epoch
             elif patience is not None and epoch - history.best_epoch >= patience:
+                bar.total = bar.n  # stopped on purpose: a bar that ends early looks like an error
                 break
     if best is not None:
         model.load_state_dict(best)
