@@ -207,7 +207,7 @@ def fit(
             if validation is not None:
                 history.validation_loss.append(evaluate(model, validation, **options).loss)
             found = (history.validation_loss or history.train_loss)[-1]
-            bar.set_postfix(loss=f"{found:.3f}")
+            bar.set_postfix({"loss" if validation is None else "validation_loss": f"{found:.3f}"})
             bar.update()
             if validation is not None and found < best_loss:
                 best_loss, best = found, copy.deepcopy(model.state_dict())

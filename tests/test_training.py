@@ -323,6 +323,14 @@ def test_the_progress_bar_changes_nothing_but_the_screen(progress, capsys):
         assert "validation_loss=" in shown
 
 
+def test_a_run_that_stops_early_fills_its_bar(capsys):
+    model = LastStepRNN(2, 4, 2)
+    history = fit(model, small_data(), small_data(), epochs=50, patience=1, learning_rate=10.0)
+    epochs = len(history.train_loss)
+    assert epochs < 50
+    assert f"{epochs}/{epochs}" in capsys.readouterr().err
+
+
 def test_max_length_pads_every_batch():
     lengths: list[int] = []
 
