@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+import venv
 from pathlib import Path
 
 import pytest
@@ -51,3 +56,41 @@ def test_repo2docker_finds_the_build():
         assert pack.get_post_build_scripts() == ["binder/postBuild"]
     finally:
         os.chdir(here)
+
+
+def _reachable(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=10).close()
+        return True
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Binder runs on Linux")
+def test_install_steps_run_in_a_clean_environment(tmp_path: Path):
+    """pip and postBuild as Binder runs them: from the root, in an environment of their own."""
+    root, environment = tmp_path / "repository", tmp_path / "environment"
+    made_by_tools = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "course_progress*")
+    shutil.copytree(ROOT, root, ignore=made_by_tools)
+    requirements = root / "binder" / "requirements.txt"
+    index = "https://download.pytorch.org/whl/cpu"
+    if not _reachable(f"{index}/torch/"):  # then pip's own settings must know the CPU build
+        requirements.write_text(requirements.read_text().replace(f"--extra-index-url {index}", ""))
+    venv.create(environment, with_pip=True)
+    path = f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    settings = {**os.environ, "PATH": path, "VIRTUAL_ENV": str(environment)}
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=root, env=settings, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+        return done.stdout
+
+    run("python", "-m", "pip", "install", "--quiet", "-r", "binder/requirements.txt")
+    run("./binder/postBuild")
+    program = "import torch, course_utils; print(torch.__version__, course_utils.__file__)"
+    assert run("python", "-c", program).startswith("2.13.0+cpu")
+    found = subprocess.run(
+        ["jupyter", "labextension", "list"], cwd=root, env=settings, capture_output=True, text=True
+    )
+    assert "announcements" in (found.stdout + found.stderr)
