@@ -188,7 +188,7 @@ def ask_leak(case: Case) -> Row:
 
 
 def ask_parameters(case: Case, weights: Sequence[float] | None = None) -> Row:
-    """Gradients of the same combination: the batch against the sum of single runs.
+    """Do parameters get from the batch what they get from all single runs together?
 
     Args:
         case: what is asked.

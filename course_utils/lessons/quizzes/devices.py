@@ -84,7 +84,7 @@ QUIZZES = [
                     ),
                     Option(
                         "Passing the lengths as a Python list",
-                        "A list is copied whole to every replica; only tensors are cut.",
+                        "A list goes to every replica as it is; only tensors are cut.",
                     ),
                 ],
                 notebook=8,
