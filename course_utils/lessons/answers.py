@@ -1,0 +1,52 @@
+"""For teachers: every exercise with its solution and its common wrong answers, as Markdown.
+
+Run ``python -m course_utils.lessons.answers > answers.md``, or name keys or topics to have only
+those. Nothing is written down twice: solutions are the references' own source, wrong answers the
+explanations that learners are shown.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from course_utils.lessons.cards import solution_source
+from course_utils.lessons.entries import Exercise
+from course_utils.lessons.exercises import EXERCISES
+
+# More wrong versions than this are told apart by their parts, and a list of them helps nobody.
+_MOST_WRONG = 12
+
+
+def answer_key(exercises: Iterable[Exercise]) -> str:
+    """One section an exercise: task, solution, and what wrong answers look like."""
+    return "\n".join(_section(exercise) for exercise in exercises)
+
+
+def _section(exercise: Exercise) -> str:
+    wrong = sorted(exercise.wrong, key=lambda version: len(version.explanation))[:_MOST_WRONG]
+    rows = [f"- {version.explanation} *Belief:* {version.belief}" for version in wrong]
+    if len(exercise.wrong) > len(wrong):
+        rows.append(f"- {len(exercise.wrong) - len(wrong)} more, combinations of these.")
+    head = f"## {exercise.number} {exercise.title} (`{exercise.key}`, {exercise.minutes} minutes)"
+    solution = f"```python\n{solution_source(exercise)}\n```"
+    return "\n\n".join([head, exercise.task, solution, "Wrong answers:", "\n".join(rows), ""])
+
+
+def main(wanted: list[str]) -> int:
+    """Print the answer key of the exercises whose key or topic is named, or of all."""
+    chosen = [
+        exercise
+        for key, exercise in EXERCISES.items()
+        if not wanted or key in wanted or key.split(".")[0] in wanted
+    ]
+    known = {*EXERCISES, *(key.split(".")[0] for key in EXERCISES)}
+    if unknown := [name for name in wanted if name not in known]:
+        print(f"there is no exercise or topic {unknown[0]!r}: use {sorted(known)}", file=sys.stderr)
+        return 2
+    print(answer_key(chosen))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
