@@ -55,7 +55,10 @@ def _wait_for(url: str, server: subprocess.Popen, seconds: float = 60) -> None:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a JupyterLab over a copy of the notebooks; ``{}`` takes a file's name."""
+    """The address of a JupyterLab over a copy of the notebooks; ``{}`` takes a file's name.
+
+    ``reset`` forgets the tabs of earlier pages, which would come back and take the focus.
+    """
     home = tmp_path_factory.mktemp("lab")
     ignore = shutil.ignore_patterns("course_progress*", ".ipynb_checkpoints")
     shutil.copytree(ROOT / "notebooks", home / "notebooks", ignore=ignore)
@@ -81,7 +84,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
             _wait_for(f"http://127.0.0.1:{port}/api?token=course", server)
-            yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token=course"
+            yield f"http://127.0.0.1:{port}/lab/tree/{{}}?reset&token=course"
         finally:
             server.terminate()
             server.wait(30)
