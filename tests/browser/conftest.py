@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import pytest
+from lab_server import TOKEN, running_lab
 
-ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-SETTINGS = {
-    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-    # Cells far below the window would otherwise not be attached to the page.
-    "notebook-extension/tracker": {"windowingMode": "none"},
-}
 
 
 def _need(condition: object, what: str) -> None:
@@ -35,59 +24,14 @@ def _need(condition: object, what: str) -> None:
         pytest.skip(f"the browser tests need {what}")
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def _wait_for(url: str, server: subprocess.Popen, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        assert server.poll() is None, "JupyterLab ended at once"
-        try:
-            urllib.request.urlopen(url, timeout=2).close()
-            return
-        except OSError:
-            time.sleep(0.3)
-    raise TimeoutError(f"JupyterLab did not answer within {seconds} s")
-
-
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a JupyterLab over a copy of the notebooks; ``{}`` takes a file's name.
 
     ``reset`` forgets the tabs of earlier pages, which would come back and take the focus.
     """
-    home = tmp_path_factory.mktemp("lab")
-    ignore = shutil.ignore_patterns("course_progress*", ".ipynb_checkpoints")
-    shutil.copytree(ROOT / "notebooks", home / "notebooks", ignore=ignore)
-    for name, settings in SETTINGS.items():
-        file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(settings))
-    folders = {
-        "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data",
-        "JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_SETTINGS_DIR": "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": "workspaces", "IPYTHONDIR": "ipython",
-    }  # fmt: skip
-    environment = {**os.environ, **{key: str(home / name) for key, name in folders.items()}}
-    environment.pop("COURSE_PROGRESS", None)
-    port = _free_port()
-    command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
-        "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
-        "--IdentityProvider.token=course", "--LabApp.extension_manager=readonly",
-        "--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={home / 'notebooks'}",
-    ]  # fmt: skip
-    with (home / "lab.log").open("w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/api?token=course", server)
-            yield f"http://127.0.0.1:{port}/lab/tree/{{}}?reset&token=course"
-        finally:
-            server.terminate()
-            server.wait(30)
+    with running_lab(tmp_path_factory.mktemp("lab")) as address:
+        yield f"{address}/lab/tree/{{}}?reset&token={TOKEN}"
 
 
 @pytest.fixture(scope="session")
@@ -104,23 +48,28 @@ def browser() -> Iterator:
         chromium.close()
 
 
-@pytest.fixture
-def open_notebook(browser, lab: str) -> Iterator:
-    """Function that opens a notebook in a fresh page and waits for its kernel."""
-    pages = []
+@pytest.fixture(scope="session")
+def opened(browser, lab: str) -> Callable[[str], AbstractContextManager[Notebook]]:
+    """Context of a notebook that is open in a fresh page, with an idle kernel of its own."""
 
-    def open_one(name: str) -> Notebook:
+    @contextmanager
+    def open_one(name: str) -> Iterator[Notebook]:
         page = browser.new_page(viewport={"width": 1100, "height": 1000})
-        pages.append(page)
         page.goto(lab.format(name))
         notebook = Notebook(page)
         notebook.wait_until_ready()
-        return notebook
-
-    yield open_one
-    for page in pages:
-        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        yield notebook
+        page.evaluate(f"() => {Notebook.CURRENT}.sessionContext.shutdown()")
         page.close()
+
+    return open_one
+
+
+@pytest.fixture
+def open_notebook(opened) -> Iterator[Callable[[str], Notebook]]:
+    """Function that opens a notebook in a fresh page and waits for its kernel."""
+    with ExitStack() as stack:
+        yield lambda name: stack.enter_context(opened(name))
 
 
 class Notebook:
