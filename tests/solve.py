@@ -1,4 +1,4 @@
-"""A notebook as it looks when every exercise is solved."""
+"""A notebook as it looks when every exercise is solved, and its execution."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import nbformat
+from nbclient import NotebookClient
 
 
 def checked_key(node: ast.AST) -> str | None:
@@ -43,3 +44,9 @@ def solve_notebook(path: Path) -> nbformat.NotebookNode:
         if cell.cell_type == "code" and keys_in(cell.source):
             cell.source = solve_cell(cell.source)
     return notebook
+
+
+def run_notebook(notebook: nbformat.NotebookNode, folder: Path, seconds: int = 180) -> None:
+    """Execute a notebook in a folder, at most so many seconds a cell; outputs stay in it."""
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=seconds, kernel_name="python3", resources=resources).execute()

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from solve import checked_key, keys_in, solve_cell, solve_notebook
+from solve import checked_key, keys_in, run_notebook, solve_cell, solve_notebook
 
 from course_utils.lessons import progress
 from course_utils.lessons.exercises import EXERCISES
@@ -19,11 +18,6 @@ PATHS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 def code_of(path: Path) -> list[str]:
     return [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
-
-
-def run(notebook: nbformat.NotebookNode, folder: Path) -> None:
-    resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, timeout=180, kernel_name="python3", resources=resources).execute()
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -69,7 +63,7 @@ def test_solving_replaces_the_body_alone():
 def test_notebook_runs_solved_in_strict_mode(path: Path, tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_STRICT", "1")
     monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
-    run(solve_notebook(path), path.parent)
+    run_notebook(solve_notebook(path), path.parent)
     found = {name: entry["status"] for name, entry in progress.load().items()}
     keys = [key for source in code_of(path) for key in keys_in(source)]
     assert found == {f"exercise:{key}": "right" for key in keys}
@@ -87,4 +81,4 @@ def test_a_wrong_answer_stops_a_notebook_in_strict_mode(tmp_path, monkeypatch):
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
     with pytest.raises(CellExecutionError, match="You return the share of real cells"):
-        run(notebook, tmp_path)
+        run_notebook(notebook, tmp_path)

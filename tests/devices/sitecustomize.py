@@ -1,0 +1,3 @@
+"""Python runs this at its start where this folder is on ``PYTHONPATH``: see ``pretend.py``."""
+
+import pretend  # noqa: F401
