@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BINDER = ROOT / "binder"
 
 
@@ -94,3 +94,16 @@ def test_install_steps_run_in_a_clean_environment(tmp_path: Path):
         ["jupyter", "labextension", "list"], cwd=root, env=settings, capture_output=True, text=True
     )
     assert "announcements" in (found.stdout + found.stderr)
+
+
+@pytest.mark.slow
+def test_old_lab_is_the_one_in_the_image():
+    """What the tests install as Binder's JupyterLab is what repo2docker installs."""
+    if not os.environ.get("COURSE_REQUIRE_TOOLS"):
+        pytest.importorskip("repo2docker", reason="needs jupyter-repo2docker (extra dev)")
+    import repo2docker.buildpacks.conda as conda
+    from binder.old_lab import PINS
+
+    lock = (Path(conda.__file__).parent / "environment.py-3.11-linux-64.lock").read_text()
+    for name, version in PINS.items():
+        assert f"/{name}-{version}-" in lock, name
