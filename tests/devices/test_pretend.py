@@ -53,7 +53,7 @@ file = io.BytesIO()
 torch.save({"x": y}, file)
 file.seek(0)
 again = torch.load(file, map_location="pretend", weights_only=True)["x"]
-assert torch.equal(again.cpu(), x.t())
+assert again.device == y.device and torch.equal(again.cpu(), x.t())
 leaf = torch.tensor([1.0, 2.0], device="pretend", requires_grad=True)
 leaf.square().sum().backward()
 assert leaf.grad.tolist() == [2.0, 4.0] and leaf.grad.device == leaf.device
