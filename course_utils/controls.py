@@ -1,10 +1,13 @@
 """Controls for explorers, each with a name that a screen reader can say.
 
-ipywidgets' sliders have no accessible name; the browser's own ``<input type="range">`` inside a
-``<label>`` has one, and keyboard and touch for free.
+ipywidgets' sliders have no accessible name, and its dropdowns lose their arrow keys to
+JupyterLab; the browser's own ``<input type="range">`` and ``<select>`` inside a ``<label>`` have
+a name, and keyboard and touch for free.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import anywidget
 import traitlets
@@ -16,13 +19,13 @@ export default {
     const name = document.createElement("span");
     const input = document.createElement("input");
     const output = document.createElement("output");
-    label.className = "course-slider";
+    label.className = "course-control";
     // JupyterLab would take the arrow keys for moves from cell to cell.
     input.setAttribute("data-lm-suppress-shortcuts", "true");
     input.type = "range";
     label.append(name, input, output);
     const row = document.createElement("div");
-    row.className = "course-slider";
+    row.className = "course-control";
     row.append(label);
     el.append(row);
     const move = (by) => {
@@ -57,14 +60,42 @@ export default {
 };
 """
 
-_SLIDER_CSS = """
-.course-slider { display: flex; align-items: center; gap: 8px; margin: 2px 0;
+_CHOICE_JS = """
+export default {
+  render({ model, el }) {
+    const label = document.createElement("label");
+    const name = document.createElement("span");
+    const select = document.createElement("select");
+    label.className = "course-control";
+    // JupyterLab would take the arrow keys for moves from cell to cell.
+    select.setAttribute("data-lm-suppress-shortcuts", "true");
+    name.textContent = model.get("description");
+    select.append(...model.get("options").map((text) => new Option(text, text)));
+    label.append(name, select);
+    el.append(label);
+    const refresh = () => {
+      select.value = model.get("value");
+    };
+    select.addEventListener("change", () => {
+      model.set("value", select.value);
+      model.save_changes();
+    });
+    model.on("change:value", refresh);
+    refresh();
+  },
+};
+"""
+
+_CSS = """
+.course-control { display: flex; align-items: center; gap: 8px; margin: 2px 0;
   color: var(--jp-content-font-color1, #1f1f1f); font-size: 13px; }
-.course-slider span { min-width: 120px; }
-.course-slider input { width: 220px; accent-color: #0072B2; }
-.course-slider button { color: inherit; background: transparent; font: inherit; padding: 2px 10px;
+.course-control span { min-width: 120px; }
+.course-control input { width: 220px; accent-color: #0072B2; }
+.course-control select { color: inherit; font: inherit; padding: 3px 6px; max-width: 100%;
+  background: var(--jp-layout-color1, #fff); border: 1px solid var(--jp-border-color1, #888); }
+.course-control button { color: inherit; background: transparent; font: inherit; padding: 2px 10px;
   border: 1px solid var(--jp-border-color1, #888); border-radius: 4px; cursor: pointer; }
-.course-slider output { min-width: 40px; font-variant-numeric: tabular-nums; }
+.course-control output { min-width: 40px; font-variant-numeric: tabular-nums; }
 """
 
 
@@ -75,10 +106,33 @@ class Slider(anywidget.AnyWidget):
     """
 
     _esm = _SLIDER_JS
-    _css = _SLIDER_CSS
+    _css = _CSS
     description = traitlets.Unicode().tag(sync=True)
     value = traitlets.Float().tag(sync=True)
     min = traitlets.Float(0).tag(sync=True)
     max = traitlets.Float(10).tag(sync=True)
     step = traitlets.Float(1).tag(sync=True)
     buttons = traitlets.Bool(False).tag(sync=True)
+
+
+class Choice(anywidget.AnyWidget):
+    """A list to choose from, with a name: ``Choice(["right", "left"], description="Side")``."""
+
+    _esm = _CHOICE_JS
+    _css = _CSS
+    description = traitlets.Unicode().tag(sync=True)
+    options = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    value = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, options: Iterable[str], description: str = "") -> None:
+        """The first of the options is chosen."""
+        options = list(options)
+        super().__init__(options=options, value=options[0], description=description)
+
+    @traitlets.validate("value")
+    def _one_of_the_options(self, proposal: dict) -> str:
+        if proposal["value"] not in self.options:
+            raise traitlets.TraitError(
+                f"{self.description} is one of {', '.join(self.options)}, got {proposal['value']!r}"
+            )
+        return proposal["value"]

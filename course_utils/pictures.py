@@ -66,10 +66,13 @@ def percent(share: float) -> str:
 
 
 def message(text: str, *, kind: str = "note") -> str:
-    """HTML for one sentence to the learner; ``kind`` is ``"note"``, ``"right"`` or ``"wrong"``."""
+    """HTML for one sentence to the learner; ``kind`` is ``"note"``, ``"right"`` or ``"wrong"``.
+
+    A screen reader says it as soon as it appears.
+    """
     colour, sign = {"note": (BLUE, "ℹ"), "right": (GREEN, "✓"), "wrong": (VERMILLION, "✗")}[kind]
     return (
-        f'<div style="border-left:4px solid {colour};padding:4px 10px;margin:4px 0;'
+        f'<div role="status" style="border-left:4px solid {colour};padding:4px 10px;margin:4px 0;'
         'color:var(--jp-content-font-color1,#1f1f1f)">'
         f'<span aria-hidden="true">{sign} </span>{html.escape(text)}</div>'
     )

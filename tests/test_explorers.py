@@ -10,9 +10,10 @@ import matplotlib.pyplot as plt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from traitlets import TraitError
 
 from course_utils import explorers
-from course_utils.controls import Slider
+from course_utils.controls import Choice, Slider
 from course_utils.explorers.padding import batches_in_buckets
 from course_utils.explorers.wiring import explorer, parse_lengths
 from course_utils.pictures import Picture
@@ -31,10 +32,8 @@ def places(control: widgets.Widget) -> Iterator:
     if isinstance(control, Slider):
         count = round((control.max - control.min) / control.step)
         yield from (control.min + i * control.step for i in range(count + 1))
-    elif isinstance(control, widgets.Dropdown):
+    elif isinstance(control, Choice):
         yield from control.options
-    elif isinstance(control, widgets.Checkbox):
-        yield from (True, False)
     elif isinstance(control, widgets.Text):
         yield from ("3", "1, 1, 1", "5 3 7 2", "9, 9, 9, 9", "1, 60")
     else:
@@ -73,6 +72,14 @@ def test_browser_path_redraws(explore: Callable):
     data = {"method": "update", "state": {"value": other}, "buffer_paths": []}
     slider._handle_msg({"content": {"data": data}, "buffers": []})
     assert picture.value != before
+
+
+def test_a_choice_takes_its_options_and_nothing_else():
+    choice = Choice(["right", "left"], description="Side")
+    assert choice.value == "right"
+    choice.value = "left"
+    with pytest.raises(TraitError, match="Side is one of right, left, got 'up'"):
+        choice.value = "up"
 
 
 def test_a_sentence_for_the_learner_instead_of_a_picture():

@@ -8,7 +8,7 @@ import ipywidgets as widgets
 import torch
 from torch import Tensor
 
-from course_utils.controls import Slider
+from course_utils.controls import Choice, Slider
 from course_utils.data import small_batch
 from course_utils.diagrams import draw_attention
 from course_utils.documents import NO_DOCUMENT, block_diagonal_mask, document_ids
@@ -66,8 +66,6 @@ def explore_attention(lengths: Sequence[int] = (5, 3, 2)) -> widgets.Widget:
     return explorer(
         draw,
         lengths=widgets.Text(value=", ".join(map(str, lengths)), description="Documents"),
-        mask=widgets.Dropdown(
-            options=list(MASKS), description="Mask", layout=widgets.Layout(width="380px")
-        ),
+        mask=Choice(MASKS, description="Mask"),
         pads=Slider(description="Pads", value=3, min=0, max=10),
     )

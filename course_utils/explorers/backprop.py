@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipywidgets as widgets
 import torch
 
-from course_utils.controls import Slider
+from course_utils.controls import Choice, Slider
 from course_utils.diagrams import draw_graph
 from course_utils.explorers.wiring import explorer
 from course_utils.graphs import (
@@ -45,7 +45,7 @@ def explore_graph() -> widgets.Widget:
     return explorer(
         draw,
         click=Slider(description="Clicks", value=0, min=0, max=most, buttons=True),
-        graph=widgets.Dropdown(options=list(_GRAPHS), description="Graph"),
+        graph=Choice(_GRAPHS, description="Graph"),
     )
 
 

@@ -8,7 +8,7 @@ import ipywidgets as widgets
 import torch
 from torch import Tensor
 
-from course_utils.controls import Slider
+from course_utils.controls import Choice, Slider
 from course_utils.data import small_batch
 from course_utils.diagrams import draw_shares
 from course_utils.explorers.wiring import explorer, parse_lengths
@@ -85,5 +85,5 @@ def explore_devices(lengths: str = "12, 2, 10, 1, 3, 2") -> widgets.Widget:
         draw,
         lengths=widgets.Text(value=lengths, description="Lengths", continuous_update=False),
         devices=Slider(description="Devices", value=2, min=1, max=4),
-        dealing=widgets.Dropdown(options=list(DEALINGS), description="Deal out"),
+        dealing=Choice(DEALINGS, description="Deal out"),
     )

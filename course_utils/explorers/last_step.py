@@ -9,7 +9,7 @@ import ipywidgets as widgets
 import torch
 from torch import Tensor, nn
 
-from course_utils.controls import Slider
+from course_utils.controls import Choice, Slider
 from course_utils.data import SMALL_LENGTHS, small_batch
 from course_utils.diagrams import draw_reading
 from course_utils.explorers.wiring import explorer, parse_lengths
@@ -112,10 +112,8 @@ def explore_last_step(lengths: Sequence[int] = SMALL_LENGTHS) -> widgets.Widget:
 
     return explorer(
         draw,
-        reader=widgets.Dropdown(
-            options=list(READERS), description="Read", layout=widgets.Layout(width="400px")
-        ),
-        directions=widgets.Dropdown(options=["one", "two"], description="Directions"),
+        reader=Choice(READERS, description="Read"),
+        directions=Choice(["one", "two"], description="Directions"),
         lengths=widgets.Text(
             value=", ".join(map(str, lengths)),
             description="Lengths",

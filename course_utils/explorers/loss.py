@@ -8,7 +8,7 @@ import ipywidgets as widgets
 import torch
 from torch import Tensor
 
-from course_utils.controls import Slider
+from course_utils.controls import Choice, Slider
 from course_utils.data import SMALL_LENGTHS
 from course_utils.diagrams import draw_heat
 from course_utils.explorers.wiring import explorer
@@ -64,9 +64,7 @@ def explore_masked_loss(lengths: Sequence[int] = SMALL_LENGTHS) -> widgets.Widge
     }
     return explorer(
         draw,
-        divisor=widgets.Dropdown(
-            options=list(DIVISORS), description="Divide by", layout=widgets.Layout(width="440px")
-        ),
+        divisor=Choice(DIVISORS, description="Divide by"),
         extra=Slider(description="More pads", value=0, min=0, max=8),
         **sliders,
     )

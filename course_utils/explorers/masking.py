@@ -8,7 +8,7 @@ import ipywidgets as widgets
 import torch
 from torch import Tensor, nn
 
-from course_utils.controls import Slider
+from course_utils.controls import Choice, Slider
 from course_utils.data import SMALL_LENGTHS, small_batch
 from course_utils.diagrams import draw_masking
 from course_utils.explorers.wiring import explorer, parse_lengths
@@ -75,7 +75,7 @@ def explore_masking(lengths: Sequence[int] = SMALL_LENGTHS) -> widgets.Widget:
     return explorer(
         draw,
         lengths=widgets.Text(value=", ".join(map(str, lengths)), description="Lengths"),
-        way=widgets.Dropdown(options=WAYS, description="Pads"),
+        way=Choice(WAYS, description="Pads"),
         extra=Slider(description="More pads", value=0, min=0, max=10),
         pad_size=Slider(description="Size of pad inputs", value=0, min=0, max=3, step=0.5),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import ipywidgets as widgets
 
-from course_utils.controls import Slider
+from course_utils.controls import Choice, Slider
 from course_utils.data import SMALL_LENGTHS
 from course_utils.diagrams import draw_batch, draw_batches
 from course_utils.explorers.wiring import explorer, parse_lengths
@@ -46,7 +46,7 @@ def explore_padding(lengths: Sequence[int] = (*SMALL_LENGTHS, 6, 1, 4, 7)) -> wi
         ),
         batch_size=Slider(description="Batch size", value=4, min=1, max=16),
         bucket_width=Slider(description="Bucket width", value=30, min=1, max=30),
-        side=widgets.Dropdown(options=["right", "left"], description="Pads on the"),
+        side=Choice(["right", "left"], description="Pads on the"),
     )
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from course_utils.backprop import state_gradients
-from course_utils.controls import Slider
+from course_utils.controls import Choice, Slider
 from course_utils.diagrams import draw_gradient_flow
 from course_utils.explorers.wiring import explorer
 from course_utils.pictures import Picture
@@ -47,5 +47,5 @@ def explore_unrolling() -> widgets.Widget:
         draw,
         length=Slider(description="Length", value=7, min=1, max=30),
         weight=Slider(description="Recurrent weight", value=0.6, min=0, max=2, step=0.05),
-        activation=widgets.Dropdown(options=list(_ACTIVATIONS), description="Activation"),
+        activation=Choice(_ACTIVATIONS, description="Activation"),
     )
