@@ -1,17 +1,25 @@
-"""What a teacher uses: the answer key, and plans whose minutes are those of the notebooks."""
+"""What a teacher uses: plans, the answer key, the settings for a class, and slides."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
+from solve import keys_in, solve_notebook
 
 from course_utils.course import NOTEBOOKS
 from course_utils.lessons.answers import answer_key, main
 from course_utils.lessons.exercises import EXERCISES
 
-TEACHING = (Path(__file__).parents[1] / "TEACHING.md").read_text("utf-8")
+ROOT = Path(__file__).parents[1]
+SHORT = ROOT / "notebooks" / "06_masked_loss.ipynb"
+TEACHING = (ROOT / "TEACHING.md").read_text("utf-8")
 MINUTES = {notebook.number: notebook.minutes for notebook in NOTEBOOKS}
 
 
@@ -59,4 +67,58 @@ def test_one_day_fits_into_a_day():
 
 def test_what_it_names_exists():
     for module in re.findall(r"python -m (course_utils\.[\w.]+)", TEACHING):
-        assert (Path(__file__).parents[1] / f"{module.replace('.', '/')}.py").exists(), module
+        assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
+
+
+# The settings for a class, as a kernel meets them.
+
+
+def first_exercise(*, solved: bool) -> nbformat.NotebookNode:
+    """A notebook up to the cell of its first exercise."""
+    notebook = solve_notebook(SHORT) if solved else nbformat.read(SHORT, 4)
+    cells = notebook.cells
+    last = next(
+        i for i, cell in enumerate(cells) if cell.cell_type == "code" and keys_in(cell.source)
+    )
+    notebook.cells = cells[: last + 1]
+    return notebook
+
+
+@pytest.fixture
+def convert(tmp_path: Path):
+    """Function that runs a notebook with ``jupyter nbconvert`` under some settings."""
+
+    def run(notebook: nbformat.NotebookNode, **settings: str) -> subprocess.CompletedProcess:
+        nbformat.write(notebook, tmp_path / "answer.ipynb")
+        command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute"]
+        progress = str(tmp_path / "progress.json")
+        return subprocess.run(
+            [*command, "--output", "executed.ipynb", str(tmp_path / "answer.ipynb")],
+            env={**os.environ, "COURSE_PROGRESS": progress, **settings},
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+@pytest.mark.slow
+def test_a_notebook_without_answers_runs_unless_the_mode_is_strict(convert):
+    assert convert(first_exercise(solved=False)).returncode == 0
+    strict = convert(first_exercise(solved=False), COURSE_STRICT="1")
+    assert strict.returncode != 0
+    assert "Not attempted yet" in strict.stderr
+    assert convert(first_exercise(solved=True), COURSE_STRICT="1").returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", ["shown", "hidden"])
+def test_hidden_solutions_are_nowhere_among_the_widgets(setting, monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_SOLUTIONS", setting)
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+    notebook = first_exercise(solved=False)
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    (state,) = notebook.metadata.widgets.values()
+    values = str([widget["state"] for widget in state["state"].values()])
+    assert "Hint 1 of" in values
+    assert ("Show solution" in values) == (setting == "shown")

@@ -26,7 +26,6 @@ _IF_STUCK = (
 def exercise_card(exercise: Exercise) -> widgets.VBox:
     """The card of an exercise, as a widget."""
     hint, hints = small_button(""), text()
-    solution, source = small_button("Show solution"), text()
     shown: list[str] = []
 
     def label_hint() -> None:
@@ -42,17 +41,27 @@ def exercise_card(exercise: Exercise) -> widgets.VBox:
         hints.value = f'<ol role="status" style="line-height:1.5;margin:4px 0">{entries}</ol>'
         label_hint()
 
-    def toggle_solution() -> None:
-        hidden = not source.value
-        source.value = code_block(solution_source(exercise)) if hidden else ""
-        solution.description = "Hide solution" if hidden else "Show solution"
-
     label_hint()
     on_click(hint, show_hint, hints)
-    on_click(solution, toggle_solution, source)
-    buttons = widgets.HBox([hint] if _solutions_hidden() else [hint, solution])
+    buttons, below = [hint], [hints]
+    if os.environ.get("COURSE_SOLUTIONS") != "hidden":
+        solution, source = _solution(exercise)
+        buttons, below = [hint, solution], [hints, source]
     head = text(f"{_head(exercise)}{paragraph(exercise.task)}{_state(exercise)}")
-    return panel(head, buttons, hints, source, text(_IF_STUCK))
+    return panel(head, widgets.HBox(buttons), *below, text(_IF_STUCK))
+
+
+def _solution(exercise: Exercise) -> tuple[widgets.Button, widgets.HTML]:
+    """The button that shows the solution and hides it again, and the place for it."""
+    button, source = small_button("Show solution"), text()
+
+    def toggle() -> None:
+        hidden = not source.value
+        source.value = code_block(solution_source(exercise)) if hidden else ""
+        button.description = "Hide solution" if hidden else "Show solution"
+
+    on_click(button, toggle, source)
+    return button, source
 
 
 def solution_source(exercise: Exercise) -> str:
@@ -69,10 +78,6 @@ def plain_source(function: Callable[..., Any]) -> str:
         docstring = definition.body[0]
         del lines[docstring.lineno - 1 : docstring.end_lineno]
     return "\n".join(lines[definition.lineno - 1 :])
-
-
-def _solutions_hidden() -> bool:
-    return os.environ.get("COURSE_SOLUTIONS") == "hidden"
 
 
 def _head(exercise: Exercise) -> str:
