@@ -196,14 +196,13 @@ def _write(path: Path, text: str) -> None:
     """Replace the file in one step: a reader sees the old content or the new."""
     if path.exists() and not path.stat().st_mode & 0o222:
         raise PermissionError(13, "the file is read-only")
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.new-", delete=False
-    ) as file:
-        file.write(text)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.new-")
     try:
-        os.replace(file.name, path)
-    except OSError:
-        os.unlink(file.name)
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(name, path)
+    except OSError:  # a full disk, say: leave nothing behind
+        os.unlink(name)
         raise
 
 
