@@ -143,6 +143,13 @@ class Notebook:
         )
         return self.page.locator(f'.jp-Cell[data-index="{index}"]'), index
 
+    def source_of(self, text: str) -> str:
+        """The code of the cell that holds a text."""
+        _, index = self.cell_with(text)
+        return self.page.evaluate(
+            f"index => {self.CURRENT}.content.widgets[index].model.sharedModel.getSource()", index
+        )
+
     def edit_and_run(self, text: str, source: str):
         """Replace the code of the cell that holds a text, run it, and return its node."""
         node, index = self.cell_with(text)
@@ -168,4 +175,10 @@ class Notebook:
     def restart(self) -> None:
         """Restart the kernel, without asking."""
         self.page.evaluate(f"() => {self.CURRENT}.sessionContext.restartKernel()")
+        self.wait_until_ready()
+
+    def reload(self) -> None:
+        """Reload the page; the kernel goes on, and what is not saved is lost."""
+        self.page.once("dialog", lambda dialog: dialog.accept())
+        self.page.reload()
         self.wait_until_ready()
