@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from course_utils.checks import check_count, check_float, check_number, check_tensor, describe
 from course_utils.sequences import Lengths, Side, check_lengths, lengths_of, pad_batch
 
 SMALL_LENGTHS = (5, 3, 7, 2)
@@ -24,8 +25,16 @@ def small_batch(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> list[Tensor]:
-    """Random sequences of shapes ``(L_i, features)``, the same on every device."""
-    generator = torch.Generator("cpu").manual_seed(seed)
+    """Random sequences of shapes ``(L_i, features)``, the same on every device.
+
+    Raises:
+        TypeError, ValueError: lengths, features or a seed that are no whole numbers, or a dtype
+            that is not floating-point.
+    """
+    features = check_count(features, "features")
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise TypeError(f"dtype is {dtype!r:.40}, expected a floating-point dtype of torch")
+    generator = torch.Generator("cpu").manual_seed(check_count(seed, "seed"))
     return [
         torch.randn(n, features, generator=generator, dtype=dtype, device="cpu").to(device)
         for n in check_lengths(lengths).tolist()
@@ -58,10 +67,17 @@ class SequenceDataset(Dataset):
         return lengths_of(self.sequences)
 
     def subset(self, indices: Sequence[int]) -> SequenceDataset:
-        """The sequences and targets at these indices, in this order."""
-        chosen = [self.targets[i] for i in indices]
-        targets = torch.stack(chosen) if isinstance(self.targets, Tensor) else chosen
-        return SequenceDataset([self.sequences[i] for i in indices], targets)
+        """The sequences and targets at these indices, in this order.
+
+        Raises:
+            TypeError, ValueError: an index that is no whole number from 0 to ``N - 1``.
+        """
+        places = [check_count(i, "an index") for i in indices]
+        if max(places, default=-1) >= len(self):
+            raise ValueError(f"index {max(places)} is beyond the {len(self)} sequences")
+        listed = not isinstance(self.targets, Tensor)
+        targets = [self.targets[i] for i in places] if listed else self.targets[places]
+        return SequenceDataset([self.sequences[i] for i in places], targets)
 
 
 @lru_cache
@@ -90,18 +106,28 @@ def split_validation(
     """Split off a validation set in which every class keeps its share: ``(train, validation)``.
 
     Raises:
-        ValueError: targets that are not one class a sequence, or a fraction that leaves a class
-            without a sequence on either side.
+        ValueError: targets that are not one class a sequence, a fraction outside 0 to 1, or one
+            that leaves a class without a sequence on either side.
 
-    Source: ``sklearn.model_selection.train_test_split(stratify=...)``.
+    Source: ``sklearn.model_selection.train_test_split``.
     """
-    if not isinstance(dataset.targets, Tensor):
+    check_number(fraction, "fraction", above=0)
+    if not fraction < 1:  # scikit-learn would take 5 for five sequences
+        raise ValueError(f"fraction is {fraction}, expected a share below 1")
+    if not isinstance(dataset.targets, Tensor) or dataset.targets.dim() != 1:
         raise ValueError("a stratified split needs one class number for each sequence, (N,)")
     from sklearn.model_selection import train_test_split
 
     train, validation = train_test_split(
-        range(len(dataset)), test_size=fraction, stratify=dataset.targets, random_state=seed
+        range(len(dataset)),
+        test_size=fraction,
+        stratify=dataset.targets,
+        random_state=check_count(seed, "seed"),
     )
+    classes = dataset.targets.unique()
+    for part in (train, validation):
+        if len(dataset.targets[part].unique()) < len(classes):
+            raise ValueError(f"fraction {fraction} leaves a class without a sequence on one side")
     return dataset.subset(train), dataset.subset(validation)
 
 
@@ -114,15 +140,40 @@ class Normalizer:
 
     @classmethod
     def fit(cls, sequences: Sequence[Tensor]) -> Normalizer:
-        """Measure mean and deviation over real frames only, before any padding exists."""
+        """Measure mean and deviation over real frames only, before any padding exists.
+
+        Raises:
+            TypeError, ValueError: no frames, frames that are not floating-point, or sequences
+                that differ in their channels.
+        """
+        for i, sequence in enumerate(sequences):
+            check_float(sequence, f"sequences[{i}]")
+            alike = sequence.dtype == sequences[0].dtype
+            if not alike or not sequence.dim() or sequence.shape[1:] != sequences[0].shape[1:]:
+                raise ValueError(
+                    f"sequences[{i}] is {describe(sequence)}, expected (L, F) with F and dtype of "
+                    f"sequences[0], {describe(sequences[0])}"
+                )
+        if sum(map(len, sequences)) == 0:
+            raise ValueError(f"{len(sequences)} sequences without a frame: nothing to measure")
         frames = torch.cat(list(sequences))
-        std = frames.std(0)
+        std = frames.std(0) if len(frames) > 1 else torch.zeros_like(frames[0])
         # The deviation of a channel that never changes is a rounding error: leave it as it is.
         varies = std > 10 * torch.finfo(std.dtype).eps * frames.abs().amax(0)
         return cls(frames.mean(0), torch.where(varies, std, torch.ones_like(std)))
 
     def __call__(self, dataset: SequenceDataset) -> SequenceDataset:
-        """The same data set with every channel normalised."""
+        """The same data set with every channel normalised.
+
+        Raises:
+            ValueError: a sequence with other channels than those that were measured.
+        """
+        for i, sequence in enumerate(dataset.sequences):
+            if sequence.shape[1:] != self.mean.shape:
+                raise ValueError(
+                    f"sequences[{i}] has shape {tuple(sequence.shape)}, but "
+                    f"{tuple(self.mean.shape)} channels were measured"
+                )
         return SequenceDataset(
             [(s - self.mean) / self.std for s in dataset.sequences], dataset.targets
         )
@@ -138,6 +189,14 @@ class Batch(NamedTuple):
     def to(self, device: torch.device | str) -> Batch:
         """The batch with inputs and targets on a device; lengths stay on the CPU."""
         return Batch(self.inputs.to(device), self.lengths, self.targets.to(device))
+
+
+def _check_item(i: int, item: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    if not isinstance(item, (tuple, list)) or len(item) != 2:
+        raise TypeError(f"items[{i}] is {describe(item)}, expected (sequence, target)")
+    check_tensor(item[0], f"the sequence of items[{i}]")
+    check_tensor(item[1], f"the target of items[{i}]")
+    return item[0], item[1]
 
 
 def collate(
@@ -158,13 +217,16 @@ def collate(
         TypeError, ValueError: as :func:`pad_batch`, or a sequence and its targets that differ
             in their number of steps.
     """
+    items = [_check_item(i, item) for i, item in enumerate(items)]
+    if not items:
+        raise ValueError("items is empty: a batch needs at least one (sequence, target)")
     sequences, targets = zip(*items, strict=True)
     inputs = pad_batch(sequences, max_length=max_length, padding_side=padding_side)
-    if targets[0].dim() == 0:
+    if all(target.dim() == 0 for target in targets):
         stacked = torch.stack(targets)
     else:
         for i, (sequence, target) in enumerate(items):
-            if len(sequence) != len(target):
+            if target.dim() == 0 or len(sequence) != len(target):
                 raise ValueError(
                     f"item {i} has {len(sequence)} steps but targets of shape "
                     f"{tuple(target.shape)}: targets are single numbers, or one a step"
@@ -197,7 +259,7 @@ def token_budget_batches(lengths: Lengths, max_cells: int) -> list[list[int]]:
     Raises:
         ValueError: a sequence longer than ``max_cells``.
     """
-    lengths = check_lengths(lengths)
+    lengths, max_cells = check_lengths(lengths), check_count(max_cells, "max_cells")
     _check_budget(lengths, max_cells)
     batches: list[list[int]] = []
     longest = 0
@@ -245,18 +307,19 @@ class BucketBatchSampler(Sampler[list[int]]):
         if (batch_size is None) == (max_cells is None):
             raise ValueError("give either batch_size or max_cells")
         for name, value in (("batch_size", batch_size), ("max_cells", max_cells)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name} is {value}, expected at least 1")
+            if value is not None:
+                check_count(value, name, 1)
+        check_number(jitter, "jitter", above=-1)
         if not 0 <= jitter <= 2:
             raise ValueError(f"jitter is {jitter}, expected a number from 0 to 2")
         if max_cells is not None:
             _check_budget(self.lengths, max_cells)
         self.batch_size, self.max_cells = batch_size, max_cells
-        self.jitter, self.seed, self.epoch = jitter, seed, 0
+        self.jitter, self.seed, self.epoch = jitter, check_count(seed, "seed"), 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose which epoch's batches come next; iterating moves on by itself."""
-        self.epoch = epoch
+        self.epoch = check_count(epoch, "epoch")
 
     def __len__(self) -> int:
         """Number of batches in the epoch that comes next; with ``max_cells`` it may vary."""

@@ -8,6 +8,8 @@ import platform
 
 import torch
 
+from course_utils.checks import check_count
+
 
 def get_device() -> torch.device:
     """The device that the course runs on: a CUDA GPU where there is one, else the CPU.
@@ -36,9 +38,12 @@ def set_up(seed: int = 0, threads: int = 1) -> torch.device:
 
     Tiny recurrent networks run fastest on one thread: splitting a product of 64 numbers costs
     more than it saves. Give big models more.
+
+    Raises:
+        TypeError, ValueError: a seed or a number of threads that is no whole number.
     """
-    torch.manual_seed(seed)
-    torch.set_num_threads(threads)
+    torch.manual_seed(check_count(seed, "seed"))
+    torch.set_num_threads(check_count(threads, "threads", 1))
     device = get_device()
     plural = "" if threads == 1 else "s"
     print(f"torch {torch.__version__} on {device}, {threads} CPU thread{plural}, seed {seed}")

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.distributed.algorithms.join import Join
 from torch.nn.parallel import DistributedDataParallel
 
+from course_utils.checks import check_count
 from course_utils.data import small_batch
 from course_utils.devices import get_device
 from course_utils.models import MaskedRNN
@@ -52,7 +53,7 @@ def example_problem(lengths: Sequence[int] = (5, 3, 7, 2), seed: int = 0) -> Pro
     Every process can make the same one.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(check_count(seed, "seed"))
         sizes = [10, 16, 1]
         weights = MaskedRNN(*sizes, cell="gru").double().state_dict()
     return {
@@ -65,7 +66,8 @@ def example_problem(lengths: Sequence[int] = (5, 3, 7, 2), seed: int = 0) -> Pro
 
 def build_model(problem: Problem, device: torch.device | str = "cpu") -> MaskedRNN:
     """The problem's model with its weights, on a device."""
-    model = MaskedRNN(*problem["sizes"], cell="gru").double()
+    with torch.random.fork_rng(devices=[]):  # its first weights do not count
+        model = MaskedRNN(*problem["sizes"], cell="gru").double()
     model.load_state_dict(problem["weights"])
     return model.to(device)
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from course_utils.checks import check_tensor, check_whole, describe
 from course_utils.sequences import Lengths, check_lengths, pad_batch
 
 NO_DOCUMENT = -1
@@ -44,9 +45,12 @@ def document_ids(
 
 
 def _check_documents(documents: Tensor) -> None:
-    if documents.dim() != 2 or documents.is_floating_point() or documents.dtype == torch.bool:
+    check_tensor(documents, "documents")
+    # Without a sign -1 turns into 255, and a document of that number into padding.
+    whole = not (documents.is_floating_point() or documents.is_complex())
+    if documents.dim() != 2 or not whole or not documents.dtype.is_signed:
         raise ValueError(
-            "documents are whole numbers of shape (B, T), one for each step, got "
+            "documents are signed whole numbers of shape (B, T), one for each step, got "
             f"{tuple(documents.shape)} of {documents.dtype}"
         )
 
@@ -92,9 +96,15 @@ def packed_labels(tokens: Tensor, documents: Tensor) -> Tensor:
         documents: the document of each step, ``(B, T)``.
 
     Raises:
+        TypeError: tokens that are not whole numbers, or whose dtype cannot hold ``IGNORED``.
         ValueError: shapes that differ, or documents that are not whole numbers ``(B, T)``.
     """
     _check_documents(documents)
+    check_whole(tokens, "tokens")
+    if not tokens.dtype.is_signed:
+        raise TypeError(
+            f"tokens: got {describe(tokens)}, which cannot hold the label {IGNORED}: tokens.long()"
+        )
     if tokens.shape != documents.shape:
         raise ValueError(
             f"tokens {tuple(tokens.shape)} and documents {tuple(documents.shape)} need the same "

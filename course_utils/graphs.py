@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 
+from course_utils.checks import check_count, check_tensor, describe
+
 CONSTANT = "constant"
 """Stands for an input that needs no gradient: autograd keeps no name and no edge for it."""
 
@@ -88,8 +90,30 @@ STATE_TWICE: Graph = (
 """A result that is used twice: ``h`` goes on through a weight and past it."""
 
 
+def _check_graph(graph: Graph) -> None:
+    """Refuse what is not a row of operations that can run in this order."""
+    if not isinstance(graph, (tuple, list)):
+        raise TypeError(f"graph is {describe(graph)}, expected a tuple of operations")
+    for i, operation in enumerate(graph):
+        if not isinstance(operation, Operation):
+            raise TypeError(f"graph[{i}] is {describe(operation)}, expected an Operation")
+
+
+def _check_runs(graph: Graph) -> None:
+    """Refuse a graph that cannot run: empty, without a rule, or in the wrong order."""
+    if not graph:
+        raise ValueError("the graph has no operations")
+    names = [operation.name for operation in graph]
+    for place, (name, kind, inputs) in enumerate((o.name, o.kind, o.inputs) for o in graph):
+        if kind not in RULES or len(inputs) != RULES[kind].pattern.count("{}"):
+            raise ValueError(f"{name!r} is {kind}{inputs}, which no rule of {list(RULES)} fits")
+        if name in names[:place] or set(inputs) & set(names[place:]):
+            raise ValueError(f"{name!r} is made twice, or used before it is made")
+
+
 def leaves_of(graph: Graph) -> list[str]:
     """Names of the graph's leaves, in the order of their first use."""
+    _check_graph(graph)
     made = {operation.name for operation in graph}
     used = [name for operation in graph for name in operation.inputs]
     return [name for name in dict.fromkeys(used) if name not in made]
@@ -97,6 +121,7 @@ def leaves_of(graph: Graph) -> list[str]:
 
 def uses_of(graph: Graph) -> Counter[str]:
     """How often each value is used."""
+    _check_graph(graph)
     return Counter(name for operation in graph for name in operation.inputs)
 
 
@@ -126,13 +151,22 @@ def step_through(
         clicks: from 0 to twice the number of operations; both sweeps to the end if not given.
 
     Raises:
-        ValueError: a leaf is missing or no scalar, or clicks out of range.
+        TypeError: a leaf that is no tensor, or clicks that are no whole number.
+        ValueError: an operation without a rule or used before it is made, a leaf that is missing
+            or no scalar, or clicks out of range.
     """
+    _check_graph(graph)
+    _check_runs(graph)
+    if not isinstance(leaves, Mapping):
+        raise TypeError(f"leaves are {describe(leaves)}, expected a tensor for each name")
     count = len(graph)
     clicks = 2 * count if clicks is None else clicks
+    check_count(abs(clicks) if isinstance(clicks, int) else clicks, "clicks")
     if not 0 <= clicks <= 2 * count:
         raise ValueError(f"clicks is {clicks}, expected 0 to {2 * count}: there and back")
     for name in leaves_of(graph):
+        if name in leaves:
+            check_tensor(leaves[name], f"the leaf {name!r}")
         if name not in leaves or leaves[name].dim() != 0:
             given = f"shape {tuple(leaves[name].shape)}" if name in leaves else "nothing"
             raise ValueError(f"got {given} for the leaf {name!r}, expected a tensor of shape ()")
@@ -153,6 +187,8 @@ def _send_back(
     messages: dict[tuple[str, int], Tensor] = {}
     gradients = {result: torch.ones_like(values[result])} if operations else {}
     for operation in operations:
+        if operation.name not in gradients:
+            continue  # the result does not depend on it
         inputs = [values[name] for name in operation.inputs]
         gradient, value = gradients[operation.name], values[operation.name]
         sent = RULES[operation.kind].backward(gradient, value, *inputs)
@@ -175,11 +211,21 @@ def _edges(result: Tensor) -> dict[Any, list[Any]]:
     return edges
 
 
+def _check_history(result: Tensor) -> None:
+    check_tensor(result, "result")
+    if not result.requires_grad:
+        raise ValueError("autograd recorded nothing for this result: no input requires a gradient")
+
+
 def recorded_nodes(result: Tensor) -> Counter[str]:
     """How many nodes of each kind autograd recorded for a result, such as ``TanhBackward0``.
 
     ``AccumulateGrad`` is the node of a leaf.
+
+    Raises:
+        TypeError, ValueError: the result is no tensor, or has no history.
     """
+    _check_history(result)
     return Counter(node.name().split("::")[-1] for node in _edges(result))
 
 
@@ -192,10 +238,11 @@ def recorded_graph(result: Tensor, named: Mapping[str, Tensor]) -> Graph:
             operation.
 
     Raises:
-        ValueError: the result has no history.
+        TypeError, ValueError: the result has no history, or something named is no tensor.
     """
-    if not result.requires_grad:
-        raise ValueError("autograd recorded nothing for this result: no input requires a gradient")
+    _check_history(result)
+    for name, tensor in named.items():
+        check_tensor(tensor, f"named[{name!r}]")
     names = {get_gradient_edge(t).node: name for name, t in named.items() if t.requires_grad}
     edges = _edges(result)
     inputs_first = {node: [n for n in following if n] for node, following in edges.items()}

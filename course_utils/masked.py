@@ -14,11 +14,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from course_utils.checks import (
+    check_choice,
+    check_dim,
+    check_float,
+    check_numbers,
+    check_real,
+    check_tensor,
+)
+
 Per = Literal["token", "sequence", "step"]
 Empty = Literal["raise", 0]
 
 
 def _check_boolean(mask: Tensor) -> None:
+    check_tensor(mask, "mask")
     if mask.dtype != torch.bool:
         raise TypeError(
             f"the mask has dtype {mask.dtype}, expected torch.bool with True = real: "
@@ -38,6 +48,7 @@ def expand_mask(mask: Tensor, values: Tensor) -> Tensor:
         ValueError: shapes that do not fit, or another device; both shapes are named.
     """
     _check_boolean(mask)
+    check_tensor(values, "values")
     if mask.device != values.device:
         raise ValueError(
             f"the mask is on {mask.device} and the values are on {values.device}: "
@@ -56,8 +67,9 @@ def expand_mask(mask: Tensor, values: Tensor) -> Tensor:
 
 
 def _check_empty(empty: Empty) -> None:
-    if empty != "raise" and (isinstance(empty, bool) or empty != 0):
-        raise ValueError(f"empty is {empty!r}, expected 'raise' or 0")
+    known = empty == "raise" if isinstance(empty, str) else isinstance(empty, (int, float))
+    if not known or isinstance(empty, bool) or (empty != 0 and empty != "raise"):
+        raise ValueError(f"empty is {empty!r:.40}, expected 'raise' or 0")
 
 
 def _refuse_empty(has_real: Tensor, what: str) -> None:
@@ -90,27 +102,29 @@ def position_weights(
         dtype: of the weights; the default dtype if not given.
 
     Raises:
-        TypeError: the mask is not boolean.
+        TypeError: the mask is not boolean, or the dtype not floating-point.
         ValueError: an unknown ``per``, or no real step where one is needed.
     """
     _check_empty(empty)
     _check_boolean(mask)
     if mask.dim() != 2:
         raise ValueError(f"position weights need a mask (B, T), got {tuple(mask.shape)}")
-    if per not in ("token", "sequence", "step"):
-        raise ValueError(f"per is {per!r}, expected 'token', 'sequence' or 'step'")
+    check_choice(per, "per", ("token", "sequence", "step"))
+    dtype = torch.get_default_dtype() if dtype is None else dtype
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise TypeError(f"dtype is {dtype!r:.40}, expected a floating-point dtype of torch")
     if empty == "raise":
         # A step that no row has is more padding and no error; a row without steps is one.
         if per == "sequence":
             _refuse_empty(mask.any(1), "the sequence")
         else:
             _refuse_empty(mask.any(), "the batch")
-    real = mask.to(dtype or torch.get_default_dtype())
+    real = mask.to(_wide(dtype))  # half precision cannot count far
     if per == "token":
-        return real / real.sum().clamp(min=1)
+        return (real / real.sum().clamp(min=1)).to(dtype)
     axis = 1 if per == "sequence" else 0
     groups = mask.any(axis).sum().clamp(min=1)
-    return real / real.sum(axis, keepdim=True).clamp(min=1) / groups
+    return (real / real.sum(axis, keepdim=True).clamp(min=1) / groups).to(dtype)
 
 
 def _wide(dtype: torch.dtype) -> torch.dtype:
@@ -137,9 +151,14 @@ def masked_mean(
         empty: ``"raise"`` where there is nothing to average, or 0 to return zero there.
 
     Raises:
-        TypeError, ValueError: a mask that does not fit, or nothing to average.
+        TypeError, ValueError: complex values, an axis that is not there, a mask that does not
+            fit, or nothing to average.
     """
     _check_empty(empty)
+    check_real(values, "values")
+    check_choice(per, "per", ("token", "sequence", "step"))
+    if dim is not None:
+        check_dim(dim, values)
     full = expand_mask(mask, values)
     result_dtype = values.dtype if values.is_floating_point() else torch.get_default_dtype()
     wide = _wide(result_dtype)
@@ -148,11 +167,12 @@ def masked_mean(
         if dim is not None or mask.dim() != 2 or mask.shape != values.shape[:2]:
             raise ValueError(f"per={per!r} needs a mask (B, T) and no dim, got {tuple(mask.shape)}")
         weights = position_weights(mask, per, empty=empty, dtype=wide)
-        features = clean.flatten(2).mean(2) if clean.dim() > 2 else clean
-        return (features * weights).sum().to(result_dtype)
     has_real = full.any() if dim is None else full.any(dim)
     if empty == "raise":
         _refuse_empty(has_real, "the batch" if dim is None else "the slice")
+    if per != "token":
+        steps = clean.flatten(2).sum(2) / max(clean[0, 0].numel(), 1) if clean.dim() > 2 else clean
+        return (steps * weights).sum().to(result_dtype)
     count = full.sum() if dim is None else full.sum(dim)
     total = clean.sum() if dim is None else clean.sum(dim)
     return (total / count.clamp(min=1)).to(result_dtype)
@@ -162,13 +182,18 @@ def masked_max(values: Tensor, mask: Tensor, *, dim: int = 1, empty: Empty = "ra
     """Largest real value along ``dim``: ``(B, T, F)`` to ``(B, F)`` with ``dim=1``.
 
     Raises:
-        TypeError, ValueError: a mask that does not fit, or nothing to choose from.
+        TypeError, ValueError: values that have no order, an axis that is not there, a mask that
+            does not fit, or nothing to choose from.
     """
     _check_empty(empty)
+    check_numbers(values, "values")
+    check_dim(dim, values)
     full = expand_mask(mask, values)
     has_real = full.any(dim)
     if empty == "raise":
         _refuse_empty(has_real, "the slice")
+    if values.shape and values.shape[dim] == 0:
+        return values.new_zeros(has_real.shape)
     lowest = -torch.inf if values.is_floating_point() else torch.iinfo(values.dtype).min
     return values.masked_fill(~full, lowest).amax(dim).masked_fill(~has_real, 0)
 
@@ -182,8 +207,12 @@ def masked_softmax(scores: Tensor, mask: Tensor, *, dim: int = -1) -> Tensor:
         dim: the axis that sums to 1.
 
     Raises:
-        TypeError, ValueError: a mask that does not fit.
+        TypeError, ValueError: scores that are not floating-point, an axis that is not there, or
+            a mask that does not fit.
     """
+    check_float(scores, "scores")
+    check_tensor(mask, "mask")
+    check_dim(dim, scores)
     if mask.dim() != scores.dim():
         raise ValueError(
             f"mask {tuple(mask.shape)} and scores {tuple(scores.shape)} need the same number of "
@@ -205,6 +234,8 @@ def _check_device(prediction: Tensor, target: Tensor) -> None:
 
 
 def _check_pair(prediction: Tensor, target: Tensor) -> None:
+    check_numbers(prediction, "prediction")
+    check_numbers(target, "target")
     if prediction.shape != target.shape:
         raise ValueError(
             f"prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ in "
@@ -233,18 +264,25 @@ def masked_mse(
     """
     _check_pair(prediction, target)
     pads = ~expand_mask(mask, prediction)
-    error = prediction.masked_fill(pads, 0) - target.masked_fill(pads, 0)
-    mean = masked_mean(error.to(_wide(error.dtype)).square(), mask, per=per, empty=empty)
-    return mean.to(error.dtype) if error.is_floating_point() else mean
+    common = torch.promote_types(prediction.dtype, target.dtype)
+    result_dtype = common if common.is_floating_point else torch.get_default_dtype()
+    # Whole numbers of 8 bits run over in a difference, half-precision ones in a square.
+    wide = _wide(result_dtype)
+    error = prediction.masked_fill(pads, 0).to(wide) - target.masked_fill(pads, 0).to(wide)
+    return masked_mean(error.square(), mask, per=per, empty=empty).to(result_dtype)
 
 
 def _check_classes(logits: Tensor, target: Tensor, mask: Tensor) -> None:
+    check_numbers(logits, "logits")
+    check_tensor(target, "target")
+    if logits.dim() < 2 or logits.shape[-1] == 0:
+        raise ValueError(f"logits have shape {tuple(logits.shape)}, expected (B, T, classes)")
     if logits.shape[:-1] != target.shape:
         raise ValueError(
             f"logits {tuple(logits.shape)} need targets {tuple(logits.shape[:-1])} (the classes "
             f"are the last axis), got {tuple(target.shape)}"
         )
-    if target.is_floating_point() or target.dtype == torch.bool:
+    if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
         raise TypeError(f"targets are class numbers, expected an integer dtype, got {target.dtype}")
     _check_device(logits, target)
     classes = target.long()
@@ -277,14 +315,16 @@ def masked_cross_entropy(
     Raises:
         TypeError, ValueError: shapes that do not fit, float targets, nothing real.
     """
+    check_float(logits, "logits")
     _check_classes(logits, target, mask)
     real = expand_mask(mask, target)
     flat = F.cross_entropy(
-        logits.masked_fill(~real[..., None], 0).flatten(0, -2),
+        logits.masked_fill(~real[..., None], 0).flatten(0, -2).to(_wide(logits.dtype)),
         target.masked_fill(~real, 0).flatten().long(),
         reduction="none",
     )
-    return masked_mean(flat.view(target.shape), mask, per=per, empty=empty)
+    mean = masked_mean(flat.view(target.shape), mask, per=per, empty=empty)
+    return mean.to(logits.dtype)
 
 
 def masked_accuracy(

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from course_utils.checks import check_count, check_float, check_tensor, describe
 from course_utils.masked import expand_mask, masked_mean
 from course_utils.sequences import (
     Lengths,
@@ -25,6 +26,19 @@ Cell = Literal["rnn", "gru", "lstm"]
 _LAYERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
+def _check_inputs(rnn: nn.RNNBase, inputs: Tensor) -> None:
+    """Refuse what a recurrent layer cannot read, whatever its own ``batch_first``."""
+    check_float(inputs, "inputs")
+    if inputs.dim() != 3 or inputs.shape[2] != rnn.input_size or inputs.numel() == 0:
+        raise ValueError(
+            f"inputs have shape {tuple(inputs.shape)}, expected (B, T, {rnn.input_size}) with at "
+            "least one sequence and one step"
+        )
+    weight = rnn.weight_ih_l0
+    if inputs.dtype != weight.dtype:
+        raise TypeError(f"inputs are {inputs.dtype}, and the layer's weights {weight.dtype}")
+
+
 class RecurrentModel(nn.Module):
     """A recurrent layer followed by a linear one: the parts that all models here share.
 
@@ -37,7 +51,7 @@ class RecurrentModel(nn.Module):
         bidirectional: read the sequence in both directions.
 
     Raises:
-        ValueError: an unknown cell.
+        TypeError, ValueError: an unknown cell, or a size that is no whole number above 0.
     """
 
     def __init__(
@@ -51,7 +65,12 @@ class RecurrentModel(nn.Module):
         bidirectional: bool = False,
     ) -> None:
         super().__init__()
-        if cell not in _LAYERS:
+        for name, value in (
+            ("input_size", input_size), ("hidden_size", hidden_size),
+            ("output_size", output_size), ("num_layers", num_layers),
+        ):  # fmt: skip
+            check_count(value, name, 1)
+        if not isinstance(cell, str) or cell not in _LAYERS:
             raise ValueError(f"cell is {cell!r}, expected one of {list(_LAYERS)}")
         self.rnn = _LAYERS[cell](
             input_size,
@@ -72,7 +91,11 @@ class RecurrentModel(nn.Module):
         Returns:
             outputs ``(B, T, directions * H)`` with zeros at pads, and the state after the last
             real step in each direction, ``(layers * directions, B, H)``.
+
+        Raises:
+            TypeError, ValueError: inputs that the layer cannot read, and as :func:`pack`.
         """
+        _check_inputs(self.rnn, inputs)
         output, state = self.rnn(pack(inputs, lengths))
         hidden = state[0] if isinstance(state, tuple) else state
         return unpack(output, total_length=inputs.shape[1])[0], hidden
@@ -125,6 +148,7 @@ class GatherRNN(RecurrentModel):
 
     def forward(self, inputs: Tensor, lengths: Lengths) -> Tensor:
         """``(B, T, F)`` and lengths ``(B,)`` to ``(B, output_size)``."""
+        _check_inputs(self.rnn, inputs)
         return self.linear(last_steps(self.rnn(inputs)[0], lengths))
 
 
@@ -182,17 +206,24 @@ def run_masked(rnn: nn.RNNBase, inputs: Tensor, mask: Tensor) -> tuple[Tensor, T
         ``(layers * directions, B, H)``; an LSTM's cell state is not returned.
 
     Raises:
-        TypeError: the mask is not boolean.
-        ValueError: a mask of another shape or device, or a layer with dropout or projection.
+        TypeError: the mask is not boolean, or the layer not recurrent.
+        ValueError: inputs that the layer cannot read, a mask of another shape or device, or a
+            layer with dropout or projection.
     """
+    if not isinstance(rnn, nn.RNNBase):
+        raise TypeError(f"rnn is {describe(rnn)}, expected nn.RNN, nn.GRU or nn.LSTM")
+    check_tensor(mask, "mask")
+    check_tensor(inputs, "inputs")
     if mask.shape != inputs.shape[:2]:
         raise ValueError(
             f"mask {tuple(mask.shape)} does not fit inputs {tuple(inputs.shape)}: expected (B, T)"
         )
     if rnn.proj_size or (rnn.dropout and rnn.training):
         raise ValueError("run_masked knows neither projections nor dropout between layers")
+    full = expand_mask(mask, inputs)
+    _check_inputs(rnn, inputs)
     # Pads may hold anything, NaN included: the cell must not even see them.
-    layer = inputs.masked_fill(~expand_mask(mask, inputs), 0)
+    layer = inputs.masked_fill(~full, 0)
     hidden = []
     for number in range(rnn.num_layers):
         suffixes = [f"l{number}"] + [f"l{number}_reverse"] * rnn.bidirectional
@@ -214,8 +245,19 @@ def gradients(loss: Tensor, model: nn.Module) -> dict[str, Tensor]:
     """Gradient of a loss for each parameter, by name; ``.grad`` is left alone.
 
     A parameter that the loss does not depend on gets zeros.
+
+    Raises:
+        TypeError, ValueError: a loss that is not one number, or that needs no gradient.
     """
+    check_float(loss, "loss")
+    if loss.dim() != 0 or not loss.requires_grad:
+        raise ValueError(
+            f"loss has shape {tuple(loss.shape)} and requires_grad={loss.requires_grad}, expected "
+            "one number with a history: was it detached, or computed under no_grad?"
+        )
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if not named:
+        return {}
     found = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
     return {
         name: torch.zeros_like(p) if g is None else g
@@ -241,9 +283,15 @@ def oracle(
     Returns:
         the output of each sequence without its batch axis, the sum of the losses, and the sum
         of their gradients for each parameter.
+
+    Raises:
+        ValueError: no sequences.
     """
+    if len(sequences) == 0:
+        raise ValueError(f"sequences is {sequences!r:.40}: there is nothing to run")
     outputs, total, summed = [], 0.0, {}
     for i, sequence in enumerate(sequences):
+        check_tensor(sequence, f"sequences[{i}]")
         output = model(sequence[None], lengths_of([sequence]))[0]
         addend = loss(output, i)
         for name, gradient in gradients(addend, model).items():

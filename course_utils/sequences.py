@@ -2,7 +2,7 @@
 
 Shapes: ``B`` sequences in a batch, ``T`` steps after padding, ``F`` features,
 lengths ``(B,)``. Everything is batch first, and a mask is boolean with
-``True`` = real. Only ``torch`` is imported here.
+``True`` = real.
 """
 
 from __future__ import annotations
@@ -19,79 +19,29 @@ from torch.nn.utils.rnn import (
     pad_sequence,
 )
 
-Lengths = Tensor | Sequence[int]
+from course_utils.checks import (
+    Lengths,
+    check_choice,
+    check_count,
+    check_lengths,
+    check_tensor,
+    describe,
+)
+
 Side = Literal["right", "left"]
 MaskConvention = Literal["rnn", "mha", "sdpa", "huggingface"]
 
-_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 _CPU = torch.device("cpu")
 
 
-def check_lengths(
-    lengths: Lengths,
-    max_length: int | None = None,
-    *,
-    batch_size: int | None = None,
-    min_length: int = 0,
-) -> Tensor:
-    """Return the lengths as an int64 tensor of shape ``(B,)``, or say what is wrong.
-
-    Args:
-        lengths: number of real steps of each sequence, ``(B,)``; a list is put on the CPU.
-        max_length: the padded length ``T`` that no length may exceed.
-        batch_size: the number of rows ``B`` that there must be lengths for.
-        min_length: the smallest length that makes sense for the caller.
-
-    Raises:
-        TypeError: the lengths are not whole numbers.
-        ValueError: wrong shape or count, or a length out of range.
-    """
-    if not isinstance(lengths, Tensor):
-        lengths = torch.as_tensor(lengths, device="cpu")
-        if lengths.numel() == 0:
-            lengths = lengths.long()
-    if lengths.dtype not in _INTEGERS:
-        raise TypeError(
-            f"lengths have dtype {lengths.dtype}, but a length counts steps: pass whole numbers, "
-            "for example lengths.long() or [len(s) for s in sequences]"
-        )
-    if lengths.dim() != 1:
-        raise ValueError(
-            f"lengths have shape {tuple(lengths.shape)}, expected (B,): one length a sequence"
-        )
-    if batch_size is not None and len(lengths) != batch_size:
-        raise ValueError(
-            f"got {len(lengths)} lengths for a batch of {batch_size} sequences: "
-            "pass one length for each row, in the order of the rows"
-        )
-    lengths = lengths.long()
-    if len(lengths) > 0:
-        _check_range(lengths, min_length, max_length)
-    return lengths
-
-
-def _check_range(lengths: Tensor, min_length: int, max_length: int | None) -> None:
-    shortest, longest = int(lengths.min()), int(lengths.max())
-    if shortest < min_length:
-        too_short = f"every sequence needs at least {min_length} real step: drop this row first"
-        reason = "a length cannot be negative" if shortest < 0 else too_short
-        raise ValueError(f"lengths[{int(lengths.argmin())}] is {shortest}: {reason}")
-    if max_length is not None and longest > max_length:
-        raise ValueError(
-            f"lengths[{int(lengths.argmax())}] is {longest}, but the batch has only {max_length} "
-            "steps: a length cannot exceed the padded length T. Were the sequences cut, or the "
-            "axes swapped?"
-        )
-
-
 def _check_padded(padded: Tensor) -> None:
+    check_tensor(padded, "padded")
     if padded.dim() < 2:
         raise ValueError(f"a padded batch is (B, T) or (B, T, ...), got {tuple(padded.shape)}")
 
 
 def _check_side(side: str) -> None:
-    if side not in ("right", "left"):
-        raise ValueError(f"padding_side is {side!r}, expected 'right' or 'left'")
+    check_choice(side, "padding_side", ("right", "left"))
 
 
 def _check_same_device(lengths: Lengths, values: Tensor) -> None:
@@ -100,6 +50,12 @@ def _check_same_device(lengths: Lengths, values: Tensor) -> None:
             f"lengths are on {lengths.device} and the batch is on {values.device}: "
             "keep lengths on the CPU, which works with a batch on any device"
         )
+
+
+def _padded_length(lengths: Tensor, max_length: int | None) -> int:
+    if max_length is None:
+        return int(lengths.max()) if len(lengths) else 0
+    return check_count(max_length, "max_length")
 
 
 def lengths_of(sequences: Sequence[Tensor]) -> Tensor:
@@ -121,8 +77,7 @@ def lengths_to_mask(
         TypeError, ValueError: as :func:`check_lengths`.
     """
     lengths = check_lengths(lengths, max_length)
-    if max_length is None:
-        max_length = int(lengths.max()) if len(lengths) else 0
+    max_length = _padded_length(lengths, max_length)
     if device is not None:
         lengths = lengths.to(device)
     steps = torch.arange(max_length, device=lengths.device)
@@ -136,6 +91,7 @@ def mask_to_lengths(mask: Tensor) -> Tensor:
         TypeError: the mask is not boolean.
         ValueError: the mask is not ``(B, T)``, or a real step follows padding in some row.
     """
+    check_tensor(mask, "mask")
     if mask.dtype != torch.bool:
         raise TypeError(f"the mask has dtype {mask.dtype}, expected torch.bool with True = real")
     if mask.dim() != 2:
@@ -183,8 +139,9 @@ def convert_mask(mask: Tensor, to: MaskConvention, *, source: MaskConvention = "
         TypeError: a mask of the wrong dtype for ``source``.
     """
     for name in (source, to):
-        if name not in _CONVENTIONS:
+        if not isinstance(name, str) or name not in _CONVENTIONS:
             raise ValueError(f"unknown mask convention {name!r}: use one of {list(_CONVENTIONS)}")
+    check_tensor(mask, "mask")
     dims, boolean, to_real, _ = _CONVENTIONS[source]
     if boolean and mask.dtype != torch.bool:
         raise TypeError(f"a mask in convention {source!r} is torch.bool, got {mask.dtype}")
@@ -197,7 +154,7 @@ def convert_mask(mask: Tensor, to: MaskConvention, *, source: MaskConvention = "
 
 
 def _check_alike(sequences: Sequence[Tensor]) -> None:
-    first = sequences[0]
+    first = next(iter(sequences))
     for i, sequence in enumerate(sequences):
         if not isinstance(sequence, Tensor) or sequence.dim() == 0:
             raise TypeError(f"sequences[{i}] is {sequence!r:.40}, expected a tensor (L, ...)")
@@ -211,6 +168,17 @@ def _check_alike(sequences: Sequence[Tensor]) -> None:
                     f"sequences[{i}] has {what} {got}, but sequences[0] has {expected}: "
                     "only the number of steps may differ within a batch"
                 )
+
+
+def _check_padding_value(value: float, dtype: torch.dtype) -> None:
+    """Refuse what the dtype cannot hold: PyTorch would cut 0.5 to 0 among whole numbers."""
+    try:
+        held = torch.full((), value, dtype=dtype, device="cpu").item()
+        fits = dtype.is_floating_point or dtype.is_complex or held == value
+    except (RuntimeError, TypeError, OverflowError):
+        fits = False
+    if not fits:
+        raise ValueError(f"padding_value is {describe(value)}, which {dtype} cannot hold")
 
 
 def pad_batch(
@@ -231,7 +199,8 @@ def pad_batch(
     Raises:
         TypeError: something that is not a tensor ``(L, ...)``.
         ValueError: no sequences, shapes that differ beyond the first axis, different dtypes
-            or devices, or a sequence longer than ``max_length``.
+            or devices, a value that the dtype cannot hold, or a sequence longer than
+            ``max_length``.
 
     Source: ``torch.nn.utils.rnn.pad_sequence``.
     """
@@ -239,11 +208,12 @@ def pad_batch(
     if len(sequences) == 0:
         raise ValueError("there are no sequences to pad: pass at least one tensor")
     _check_alike(sequences)
-    check_lengths(lengths_of(sequences), max_length)
+    _check_padding_value(padding_value, sequences[0].dtype)
+    lengths = check_lengths(lengths_of(sequences), max_length)
     padded = pad_sequence(
         list(sequences), batch_first=True, padding_value=padding_value, padding_side=padding_side
     )
-    missing = 0 if max_length is None else max_length - padded.shape[1]
+    missing = _padded_length(lengths, max_length) - padded.shape[1]
     if missing == 0:
         return padded
     extra = padded.new_full((len(padded), missing, *padded.shape[2:]), padding_value)
@@ -273,9 +243,7 @@ def padding_waste(lengths: Lengths, max_length: int | None = None) -> float:
         max_length: the padded length ``T``; the longest length if not given.
     """
     lengths = check_lengths(lengths, max_length)
-    if max_length is None:
-        max_length = int(lengths.max()) if len(lengths) else 0
-    cells = len(lengths) * max_length
+    cells = len(lengths) * _padded_length(lengths, max_length)
     return 1 - int(lengths.sum()) / cells if cells else 0.0
 
 
@@ -289,7 +257,8 @@ def pack(padded: Tensor, lengths: Lengths) -> PackedSequence:
         lengths: real steps of each row, ``(B,)``, at least 1, on the CPU.
 
     Raises:
-        ValueError: a length of 0 or above ``T``, a wrong count, or lengths on another device.
+        ValueError: an empty batch, a length of 0 or above ``T``, a wrong count, or lengths on
+            another device.
 
     Source: ``torch.nn.utils.rnn.pack_padded_sequence``.
     """
@@ -299,6 +268,8 @@ def pack(padded: Tensor, lengths: Lengths) -> PackedSequence:
             f"lengths are on {lengths.device}, but packing needs them on the CPU, because they "
             "steer a loop there: keep them on the CPU, or pass lengths.cpu()"
         )
+    if padded.numel() == 0:
+        raise ValueError(f"padded has shape {tuple(padded.shape)}: there is nothing to pack")
     lengths = check_lengths(lengths, padded.shape[1], batch_size=len(padded), min_length=1)
     return pack_padded_sequence(padded, lengths, batch_first=True, enforce_sorted=False)
 
@@ -314,12 +285,17 @@ def unpack(
         padding_value: what the pads hold afterwards.
 
     Raises:
-        ValueError: ``total_length`` is below the longest length.
+        TypeError: something that is not packed.
+        ValueError: ``total_length`` is below the longest length, or the dtype cannot hold
+            ``padding_value``.
 
     Source: ``torch.nn.utils.rnn.pad_packed_sequence``.
     """
+    if not isinstance(packed, PackedSequence):
+        raise TypeError(f"packed is {describe(packed)}, expected a PackedSequence: see pack")
+    _check_padding_value(padding_value, packed.data.dtype)
     longest = len(packed.batch_sizes)
-    if total_length is not None and total_length < longest:
+    if total_length is not None and check_count(total_length, "total_length") < longest:
         raise ValueError(
             f"total_length is {total_length}, but the longest sequence has {longest} steps"
         )
@@ -343,8 +319,8 @@ def last_steps(padded: Tensor, lengths: Lengths, *, padding_side: Side = "right"
     _check_side(padding_side)
     _check_same_device(lengths, padded)
     lengths = check_lengths(lengths, padded.shape[1], batch_size=len(padded), min_length=1)
-    if padding_side == "left":
-        return padded[:, -1]
+    if padding_side == "left":  # every row ends where the batch ends
+        lengths = torch.full_like(lengths, padded.shape[1])
     index = (lengths - 1).to(padded.device)
     index = index.view(-1, *[1] * (padded.dim() - 1)).expand(-1, 1, *padded.shape[2:])
     return padded.gather(1, index).squeeze(1)

@@ -13,6 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from course_utils.checks import check_count, check_float, check_whole
 from course_utils.sequences import (
     Lengths,
     check_lengths,
@@ -36,8 +37,7 @@ def share_by_tokens(lengths: Lengths, devices: int) -> list[list[int]]:
     Raises:
         ValueError: fewer than one device.
     """
-    if devices < 1:
-        raise ValueError(f"devices is {devices}, expected at least 1")
+    check_count(devices, "devices", 1)
     numbers = check_lengths(lengths).tolist()
     shares: list[list[int]] = [[] for _ in range(devices)]
     steps = [0] * devices
@@ -60,15 +60,26 @@ def share_sum(
         sequences: tensors ``(L_i, F)``; none if the share is empty.
         targets: a tensor ``(L_i, ...)`` for each.
         features: ``F``, which an empty share cannot tell.
+
+    Raises:
+        ValueError: another number of targets, or targets of another shape than the outputs.
     """
-    if not sequences:
+    if len(sequences) != len(targets):
+        raise ValueError(f"{len(sequences)} sequences, but {len(targets)} targets")
+    if len(sequences) == 0:
         # One made-up step: the model runs as on every other device, and 0 removes the result.
         weight = next(model.parameters())
         stand_in = torch.zeros(1, 1, features, dtype=weight.dtype, device=weight.device)
         return 0 * model(stand_in, [1]).sum(), 0
     inputs, lengths = pad_batch(sequences), lengths_of(sequences)
     mask = lengths_to_mask(lengths, device=inputs.device)
-    error = model(inputs, lengths)[mask] - pad_batch(targets)[mask]
+    outputs, wanted = model(inputs, lengths), pad_batch(targets)
+    if outputs.shape != wanted.shape or lengths.tolist() != lengths_of(targets).tolist():
+        raise ValueError(
+            f"outputs {tuple(outputs.shape)} and padded targets {tuple(wanted.shape)} differ in "
+            "shape, or a sequence and its targets in length"
+        )
+    error = outputs[mask] - wanted[mask]
     return error.square().sum(), int(lengths.sum())
 
 
@@ -78,7 +89,17 @@ def scaled_loss(error_sum: Tensor, counts: Tensor) -> Tensor:
     Args:
         error_sum: this device's sum over its real steps.
         counts: number of real steps of every device, ``(devices,)``.
+
+    Raises:
+        TypeError, ValueError: a sum that is not one number, or counts that are not whole.
     """
+    check_float(error_sum, "error_sum")
+    check_whole(counts, "counts")
+    if error_sum.dim() != 0 or counts.dim() != 1 or len(counts) == 0 or (counts < 0).any():
+        raise ValueError(
+            f"error_sum has shape {tuple(error_sum.shape)} and counts {tuple(counts.shape)}: "
+            "expected one number and (devices,), none below 0"
+        )
     # The average divides by the number of devices, which nobody asked for: undo it.
     return error_sum * len(counts) / counts.sum().clamp(min=1)
 
@@ -86,7 +107,7 @@ def scaled_loss(error_sum: Tensor, counts: Tensor) -> Tensor:
 def gather_counts(count: int, device: torch.device) -> Tensor:
     """Every process' count, in the order of their ranks, ``(processes,)``."""
     counts = torch.zeros(dist.get_world_size(), dtype=torch.int64, device=device)
-    counts[dist.get_rank()] = count
+    counts[dist.get_rank()] = check_count(count, "count")
     dist.all_reduce(counts)
     return counts
 
@@ -99,8 +120,17 @@ def average_gradients(model: nn.Module) -> None:
 
 
 def global_moments(frames: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel over the frames ``(N, F)`` of all processes."""
+    """Mean and standard deviation of each channel over the frames ``(N, F)`` of all processes.
+
+    Raises:
+        TypeError, ValueError: frames that are not floating-point ``(N, F)``, or none at all.
+    """
+    check_float(frames, "frames")
+    if frames.dim() != 2:
+        raise ValueError(f"frames have shape {tuple(frames.shape)}, expected (N, F)")
     count = gather_counts(len(frames), frames.device).sum()
+    if count == 0:
+        raise ValueError(f"frames have shape {tuple(frames.shape)}, and no process has any")
     mean = frames.sum(0)
     dist.all_reduce(mean)
     mean = mean / count
@@ -116,15 +146,19 @@ def gather_padded(values: Tensor, lengths: Lengths) -> list[Tensor]:
 
     Args:
         values: ``(B, T, ...)``, with a ``B`` and a ``T`` of this process.
-        lengths: ``(B,)``.
+        lengths: ``(B,)``; rows of length 0 are left out.
+
+    Raises:
+        TypeError, ValueError: lengths that do not fit the values.
     """
+    own = unpad_batch(values, lengths)
     shape = torch.tensor(values.shape[:2], device=values.device)
     dist.all_reduce(shape, op=dist.ReduceOp.MAX)
     rows, steps = shape.tolist()
     mine = values.new_zeros(rows, steps, *values.shape[2:])
     mine[: values.shape[0], : values.shape[1]] = values
     numbers = torch.zeros(rows, dtype=torch.int64, device=values.device)
-    numbers[: len(values)] = check_lengths(lengths).to(values.device)
+    numbers[: len(values)] = lengths_of(own).to(values.device)
     everyone = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
     all_numbers = [torch.empty_like(numbers) for _ in everyone]
     dist.all_gather(everyone, mine)

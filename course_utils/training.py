@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
+from course_utils.checks import check_count, check_number, check_tensor
 from course_utils.data import Batch, BucketBatchSampler, SequenceDataset, collate
-from course_utils.masked import masked_mse
-from course_utils.sequences import lengths_to_mask
+from course_utils.masked import masked_cross_entropy, masked_mse
+from course_utils.sequences import check_lengths, lengths_to_mask
 
 # A loss returns the sum over what it counts, and how much it counted. Only then is an epoch's
 # mean the mean, whatever the sizes of its batches.
@@ -26,15 +26,32 @@ Loss = Callable[[Tensor, Batch], SumAndCount]
 
 
 def class_loss(output: Tensor, batch: Batch) -> SumAndCount:
-    """Cross-entropy of logits ``(B, C)``: its sum over sequences, and their number."""
-    return F.cross_entropy(output, batch.targets, reduction="sum"), len(batch.targets)
+    """Cross-entropy of logits ``(B, C)``: its sum over sequences, and their number.
+
+    Raises:
+        TypeError, ValueError: logits and targets that do not fit, or a target that is no class.
+    """
+    check_tensor(batch.targets, "targets")
+    if batch.targets.dim() != 1:
+        raise ValueError(f"targets have shape {tuple(batch.targets.shape)}, expected (B,)")
+    everyone = torch.ones(batch.targets.shape, dtype=torch.bool, device=batch.targets.device)
+    mean = masked_cross_entropy(output, batch.targets, everyone)
+    return mean * len(batch.targets), len(batch.targets)
 
 
 def step_mse_loss(output: Tensor, batch: Batch) -> SumAndCount:
     """Squared error of ``(B, T, F)`` averaged over features: its sum over real steps, and
-    their number."""
-    mask = lengths_to_mask(batch.lengths, output.shape[1], device=output.device)
-    count = int(batch.lengths.sum())
+    their number.
+
+    Raises:
+        TypeError, ValueError: an output, targets and lengths that do not fit.
+    """
+    check_tensor(output, "output")
+    if output.dim() < 2:
+        raise ValueError(f"output has shape {tuple(output.shape)}, expected (B, T, ...)")
+    lengths = check_lengths(batch.lengths, output.shape[1], batch_size=len(output))
+    mask = lengths_to_mask(lengths, output.shape[1], device=output.device)
+    count = int(lengths.sum())
     return masked_mse(output, batch.targets, mask) * count, count
 
 
@@ -50,7 +67,13 @@ class Evaluation:
 
     @functools.cached_property
     def predictions(self) -> Tensor:
-        """The class with the largest logit for each sequence, ``(N,)``."""
+        """The class with the largest logit for each sequence, ``(N,)``.
+
+        Raises:
+            ValueError: outputs or targets that are not one for each sequence.
+        """
+        if not isinstance(self.targets, Tensor) or any(o.dim() != 1 for o in self.outputs):
+            raise ValueError("only a model with one row of logits a sequence predicts classes")
         return torch.stack(self.outputs).argmax(-1)
 
     @property
@@ -64,7 +87,13 @@ class Evaluation:
         return math.sqrt(self.accuracy * (1 - self.accuracy) / len(self.outputs))
 
     def confusion(self, classes: int) -> Tensor:
-        """Counts ``(classes, classes)``: row = true class, column = predicted class."""
+        """Counts ``(classes, classes)``: row = true class, column = predicted class.
+
+        Raises:
+            ValueError: a class that is not below ``classes``.
+        """
+        largest = int(torch.maximum(self.targets.max(), self.predictions.max()))
+        check_count(classes, "classes", largest + 1)
         pairs = self.targets * classes + self.predictions
         return pairs.bincount(minlength=classes**2).view(classes, classes)
 
@@ -79,6 +108,11 @@ def _eval_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    """Where a model is; one without parameters is on the CPU."""
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
 @torch.no_grad()
@@ -100,15 +134,20 @@ def evaluate(
         loss: returns a sum and a count.
 
     Raises:
-        ValueError: an empty data set.
+        TypeError, ValueError: an empty data set, or a batch size below 1.
     """
+    check_count(batch_size, "batch_size", 1)
     if len(dataset) == 0:
         raise ValueError("the data set is empty: there is nothing to evaluate")
-    device = next(model.parameters()).device
+    device = _device_of(model)
     outputs, total, count = [], 0.0, 0
     pad = functools.partial(collate, max_length=max_length)
+    # Without a generator of its own a loader draws from the caller's random numbers.
+    loader = DataLoader(
+        dataset, batch_size=batch_size, collate_fn=pad, generator=torch.Generator("cpu")
+    )
     with _eval_mode(model):
-        for batch in DataLoader(dataset, batch_size=batch_size, collate_fn=pad):
+        for batch in loader:
             batch = batch.to(device)
             output = model(batch.inputs, batch.lengths)
             batch_sum, batch_count = loss(output, batch)
@@ -129,7 +168,7 @@ class History:
 def _train_epoch(
     model: nn.Module, loader: DataLoader, optimizer: torch.optim.Optimizer, loss: Loss, clip: float
 ) -> float:
-    device = next(model.parameters()).device
+    device = _device_of(model)
     model.train()
     total, count = 0.0, 0
     for batch in loader:
@@ -143,16 +182,35 @@ def _train_epoch(
     return total / count
 
 
+def _check_wishes(
+    epochs: int,
+    learning_rate: float,
+    clip: float,
+    patience: int | None,
+    validation: SequenceDataset | None,
+) -> None:
+    check_count(epochs, "epochs")
+    check_number(learning_rate, "learning_rate", above=-math.inf)  # Adam refuses those below 0
+    check_number(clip, "clip", above=0)  # below 0 it would turn the gradient round
+    if validation is not None and len(validation) == 0:
+        raise ValueError("the validation set is empty: no epoch can be judged")
+    if patience is not None:
+        check_count(patience, "patience", 1)
+        if validation is None:
+            raise ValueError("patience needs a validation set: early stopping watches its loss")
+
+
 def _make_loader(
     dataset: SequenceDataset, batch_size: int, bucket: bool, max_length: int | None, seed: int
 ) -> DataLoader:
+    check_count(batch_size, "batch_size", 1)
     if len(dataset) == 0:
         raise ValueError("the training set is empty: there is nothing to learn from")
     pad = functools.partial(collate, max_length=max_length)
+    generator = torch.Generator("cpu").manual_seed(check_count(seed, "seed"))
     if bucket:
         sampler = BucketBatchSampler(dataset.lengths, batch_size=batch_size, seed=seed)
-        return DataLoader(dataset, batch_sampler=sampler, collate_fn=pad)
-    generator = torch.Generator("cpu").manual_seed(seed)
+        return DataLoader(dataset, batch_sampler=sampler, collate_fn=pad, generator=generator)
     return DataLoader(
         dataset, batch_size=batch_size, shuffle=True, collate_fn=pad, generator=generator
     )
@@ -192,10 +250,10 @@ def fit(
         progress: show a bar, under this name if it is a string.
 
     Raises:
-        ValueError: ``patience`` without a validation set, or an empty data set.
+        TypeError, ValueError: ``patience`` without a validation set, an empty data set, or a
+            number out of range.
     """
-    if patience is not None and validation is None:
-        raise ValueError("patience needs a validation set: early stopping watches its loss")
+    _check_wishes(epochs, learning_rate, clip, patience, validation)
     loader = _make_loader(train, batch_size, bucket, max_length, seed)
     options = {"batch_size": batch_size, "max_length": max_length, "loss": loss}
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)

@@ -189,3 +189,9 @@ def test_nothing_is_made_on_another_device():
         torch.set_default_device(None)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_shapes_that_would_broadcast():
+    x, weight = torch.randn(3, 2), torch.randn(4, 2)
+    with pytest.raises(ValueError, match=r"grad has shape \(1, 4\), expected \(3, 4\)"):
+        layer_backward(torch.randn(1, 4), x, weight, torch.randn(4))

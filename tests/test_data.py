@@ -287,3 +287,37 @@ def test_equal_lengths_give_random_batches():
     epochs = [list(sampler) for _ in range(2)]
     assert cells(lengths, epochs[0]) == 280
     assert repeated_pairs(*epochs) < 0.5
+
+
+def test_a_normalizer_of_other_channels_does_not_broadcast():
+    normalize = Normalizer.fit([torch.randn(5, 3)])
+    with pytest.raises(ValueError, match=r"sequences\[0\] has shape \(4, 1\)"):
+        normalize(SequenceDataset([torch.randn(4, 1)], torch.zeros(1).long()))
+    with pytest.raises(ValueError, match="nothing to measure"):
+        Normalizer.fit([torch.randn(0, 3)])
+
+
+def test_subsets_of_nothing_and_of_no_positions():
+    data = SequenceDataset([torch.zeros(1, 1), torch.zeros(2, 1)], torch.tensor([4, 5]))
+    assert len(data.subset([])) == 0
+    with pytest.raises(TypeError, match="True"):  # a mask is not a list of positions
+        data.subset([True, False])
+    with pytest.raises(ValueError, match="index 2 is beyond"):
+        data.subset([2])
+
+
+def test_targets_that_are_no_tensors():
+    with pytest.raises(TypeError, match=r"the target of items\[0\]: got 3 \(int\)"):
+        collate([(torch.zeros(2, 1), 3)])
+
+
+def test_a_number_of_sequences_is_no_fraction():
+    data = SequenceDataset([torch.zeros(1, 1)] * 8, torch.arange(8) % 2)
+    with pytest.raises(ValueError, match="fraction is 4, expected a share below 1"):
+        split_validation(data, 4)
+
+
+def test_a_fraction_too_small_for_a_rare_class():
+    data = SequenceDataset([torch.zeros(1, 1)] * 42, torch.tensor([1] * 2 + [0] * 40))
+    with pytest.raises(ValueError, match=r"0\.1"):
+        split_validation(data, 0.1)

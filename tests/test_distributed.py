@@ -17,7 +17,7 @@ from torch.testing import assert_close
 from course_utils.diagrams import draw_shares
 from course_utils.distributed import EXPERIMENTS, build_model, example_problem
 from course_utils.explorers.devices import DEALINGS, bias_of_average, mean_errors
-from course_utils.models import oracle
+from course_utils.models import MaskedRNN, oracle
 from course_utils.shares import scaled_loss, share_by_tokens, share_sum
 from course_utils.workers import WorkerError, run_workers
 
@@ -239,3 +239,9 @@ def test_picture_of_shares_tells_its_numbers():
     assert "device 1: no real step; second" in alt
     with pytest.raises(ValueError, match="1 notes for 2 devices"):
         draw_shares([[5], [3]], ["one"], title="Two")
+
+
+def test_targets_do_not_broadcast_against_outputs():
+    model, sequences = MaskedRNN(2, 3).double(), [torch.ones(n, 2).double() for n in (3, 1)]
+    with pytest.raises(ValueError, match="differ in shape"):
+        share_sum(model, sequences, [torch.ones(3).double(), torch.ones(1).double()], 2)

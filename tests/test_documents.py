@@ -120,3 +120,12 @@ def test_results_stay_where_the_documents_are():
         packed_labels(documents, documents),
     ):  # fmt: skip
         assert result.device.type == "meta"
+
+
+def test_numbers_without_a_sign_are_refused():
+    """-1 would turn into 255, and the label -100 into 156."""
+    row = torch.zeros(1, 2, dtype=torch.uint8)
+    with pytest.raises(ValueError, match="signed whole numbers"):
+        block_diagonal_mask(row)
+    with pytest.raises(TypeError, match="cannot hold the label -100"):
+        packed_labels(row, row.long())

@@ -152,3 +152,12 @@ def test_what_does_not_fit_is_refused():
         step_through(TWO_LAYERS, leaves)
     with pytest.raises(ValueError, match="recorded nothing"):
         recorded_graph(torch.randn(3).sum(), {})
+
+
+def test_a_value_that_the_result_does_not_use_gets_no_gradient():
+    graph = (Operation("a", "square", ("x",)), Operation("b", "tanh", ("y",)),
+             Operation("c", "mul", ("a", "x")))  # fmt: skip
+    x, y = torch.tensor(2.0), torch.tensor(3.0)
+    found = step_through(graph, {"x": x, "y": y}).gradients
+    assert found["x"] == 3 * x**2
+    assert "y" not in found

@@ -16,6 +16,7 @@ import course_utils
 PACKAGE = Path(course_utils.__file__).parent
 # From the bottom to the top: a module imports from its own layer and from those before it.
 LAYERS = (
+    "checks",
     "sequences",
     "masked",
     "documents",
@@ -110,9 +111,10 @@ def test_no_module_imports_itself_in_a_circle():
     TopologicalSorter({m: imports_of(m) & set(TREES) for m in MODULES}).prepare()
 
 
-def test_sequences_import_torch_alone_and_compute_draws_nothing():
-    outside = {name.partition(".")[0] for name in imports_of("course_utils.sequences")}
-    assert outside - set(sys.stdlib_module_names) == {"torch"}
+def test_the_lowest_layers_import_torch_alone_and_compute_draws_nothing():
+    for module in ("course_utils.checks", "course_utils.sequences"):
+        outside = {name.partition(".")[0] for name in imports_of(module)}
+        assert outside - set(sys.stdlib_module_names) - {"course_utils"} == {"torch"}
     drawing = {"matplotlib", "drawsvg", "ipywidgets", "IPython", "anywidget"}
     for module in MODULES:
         if module != "course_utils" and layer_of(module) in COMPUTE:

@@ -501,3 +501,44 @@ def test_whole_numbers_and_truth_values_have_a_mean():
         1 / 3
     )
     assert masked_mse(torch.tensor([[1, 2], [6, 9]]), torch.zeros(2, 2).long(), mask) == 41 / 3
+
+
+# --- arguments that are nearly right ---------------------------------------------------------
+
+
+def test_small_whole_numbers_do_not_run_over():
+    mask = torch.ones(1, 2, dtype=torch.bool)
+    for dtype in (torch.uint8, torch.int8):
+        one, other = torch.tensor([[3, 100]], dtype=dtype), torch.tensor([[5, 0]], dtype=dtype)
+        assert masked_mse(one, other, mask).item() == (4 + 100**2) / 2
+
+
+def test_no_features_give_zero_and_not_nan():
+    values, mask = torch.zeros(2, 3, 0), torch.ones(2, 3, dtype=torch.bool)
+    for per in PERS:
+        assert masked_mean(values, mask, per=per, empty=0) == 0
+        with pytest.raises(ValueError, match="nothing to average"):
+            masked_mean(values, mask, per=per)
+
+
+def test_half_precision_weights_of_many_steps():
+    weights = position_weights(torch.ones(1, 70_000, dtype=torch.bool), dtype=torch.float16)
+    assert weights.min() > 0
+
+
+def test_half_precision_cross_entropy_keeps_what_it_can():
+    logits = torch.tensor([[[-2.7129, -0.1852, -1.6953, 3.8633]]], dtype=torch.float16)
+    target, mask = torch.tensor([[3]]), torch.ones(1, 1, dtype=torch.bool)
+    expected = F.cross_entropy(logits[0].double(), target[0])
+    assert masked_cross_entropy(logits, target, mask).item() == pytest.approx(
+        expected.item(), rel=2e-3
+    )
+
+
+@pytest.mark.parametrize("function", [masked_mean, masked_max, masked_softmax])
+def test_complex_numbers_and_axes_that_are_not_there(function):
+    mask = torch.ones(2, 3, dtype=torch.bool)
+    with pytest.raises(TypeError, match="complex64, expected"):
+        function(torch.ones(2, 3, dtype=torch.complex64), mask)
+    with pytest.raises(ValueError, match="dim is 2, expected an axis of the values"):
+        function(torch.ones(2, 3), mask, dim=2)

@@ -313,3 +313,13 @@ def test_models_work_in_any_dtype(dtype):
     assert model(inputs, [3, 1]).dtype == dtype
     outputs, states = run_masked(model.rnn, inputs, lengths_to_mask([3, 1]))
     assert outputs.dtype == states.dtype == dtype
+
+
+def test_inputs_that_a_model_cannot_read():
+    model = MaskedRNN(F_IN, HIDDEN)
+    with pytest.raises(ValueError, match=rf"\(2, 3, {F_IN + 1}\), expected \(B, T, {F_IN}\)"):
+        model(torch.zeros(2, 3, F_IN + 1), [3, 1])
+    with pytest.raises(TypeError, match=r"torch.float64, and the layer's weights torch.float32"):
+        model(torch.zeros(2, 3, F_IN, dtype=torch.float64), [3, 1])
+    with pytest.raises(ValueError, match="expected one number with a history"):
+        gradients(torch.zeros(()), model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -406,3 +407,38 @@ def test_last_steps_send_gradient_to_one_step_a_row():
     for row, step in enumerate([1, 2, 0]):
         expected[row, step] = weights[row]
     assert torch.equal(padded.grad, expected)
+
+
+# --- arguments that are nearly right ---------------------------------------------------------
+
+
+def test_lengths_from_numpy_of_any_layout_and_width():
+    for lengths in (np.array([5, 3])[::-1], np.array([3, 5], dtype=np.uint16)):
+        assert check_lengths(lengths).tolist() == [3, 5]
+
+
+@pytest.mark.parametrize("lengths", [None, "53", [5, None], [2**70], [[1], [2, 3]]])
+def test_what_holds_no_lengths_is_shown(lengths):
+    with pytest.raises(TypeError, match=r"lengths are .*expected whole numbers"):
+        check_lengths(lengths)
+
+
+@pytest.mark.parametrize("steps", [6.5, "6", True])
+def test_a_padded_length_is_a_whole_number(steps):
+    with pytest.raises(TypeError, match=r"max_length is .*expected a whole number"):
+        lengths_to_mask([3, 5], steps)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"), [(0.5, torch.int64), (-1, torch.uint8), (2, torch.bool)]
+)
+def test_pads_that_a_dtype_would_change_in_silence(value, dtype):
+    with pytest.raises(ValueError, match=f"padding_value is {value}.*{dtype} cannot hold"):
+        pad_batch([torch.ones(2, dtype=dtype), torch.ones(1, dtype=dtype)], value)
+
+
+def test_batches_without_rows_or_numbers():
+    assert last_steps(torch.zeros(0, 0, 3), [], padding_side="left").shape == (0, 3)
+    for shape, lengths in (((0, 3, 2), []), ((2, 3, 0), [3, 1])):
+        with pytest.raises(ValueError, match="nothing to pack"):
+            pack(torch.zeros(shape), lengths)

@@ -366,3 +366,25 @@ def test_impossible_wishes():
         evaluate(model, none)
     with pytest.raises(ValueError, match=r"lengths\[1\] is 3, but the batch has only 2 steps"):
         evaluate(model, data, max_length=2)
+
+
+@pytest.mark.parametrize("bucket", [False, True])
+def test_the_caller_s_random_numbers_are_left_alone(bucket):
+    model, data = LastStepRNN(2, 4, 2), small_data()
+    before = torch.get_rng_state()
+    fit(model, data, data, epochs=1, bucket=bucket, progress=False)
+    evaluate(model, data)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_numbers_that_would_turn_training_round():
+    model, data = LastStepRNN(2, 4, 2), small_data()
+    for option in ({"clip": -1.0}, {"epochs": -1}, {"batch_size": 0}, {"patience": 0}):
+        with pytest.raises(ValueError, match=f"{next(iter(option))} is "):
+            fit(model, data, data, progress=False, **option)
+
+
+def test_a_target_that_is_no_class():
+    batch = collate([(torch.zeros(2, 1), torch.tensor(5))])
+    with pytest.raises(ValueError, match="is 5, expected a class from 0 to 2"):
+        class_loss(torch.zeros(1, 3), batch)

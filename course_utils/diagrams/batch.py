@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import drawsvg as dw
 from torch import Tensor
 
+from course_utils.checks import check_some_lengths
 from course_utils.diagrams.base import new_drawing, pad_cell, real_cell, text, to_picture
 from course_utils.pictures import GREEN, ON_FILL, PURPLE, VERMILLION, Picture, percent
-from course_utils.sequences import Lengths, Side, check_lengths, padding_waste
+from course_utils.sequences import Lengths, Side, padding_waste
 
 # Each kind of mark has a colour and a line of its own.
 _MARKS = ((VERMILLION, "6 3"), (GREEN, "none"), (PURPLE, "2 2"))
@@ -75,7 +76,7 @@ def draw_batch(
     Raises:
         ValueError: lengths, values, names or marks that do not fit the grid.
     """
-    lengths = check_lengths(lengths, max_length)
+    lengths = check_some_lengths(lengths, max_length)
     steps = int(lengths.max()) if max_length is None else max_length
     rows, marks = len(lengths), dict(marks or {})
     names = [f"sequence {i}" for i in range(rows)] if names is None else list(names)
@@ -122,7 +123,7 @@ def _add_cell(
 
 def draw_readers(lengths: Lengths, max_length: int | None = None) -> Picture:
     """Where ``output[:, -1]`` looks in a padded batch, and where the last real steps are."""
-    lengths = check_lengths(lengths, max_length, min_length=1)
+    lengths = check_some_lengths(lengths, max_length, min_length=1)
     steps = int(lengths.max()) if max_length is None else max_length
     marks = {
         "output[:, -1]": [(row, steps - 1) for row in range(len(lengths))],
@@ -163,7 +164,7 @@ def draw_batches(batches: Sequence[Lengths], *, padding_side: Side = "right") ->
         batches: the lengths of each batch, each ``(B_i,)``.
         padding_side: where the pads go.
     """
-    batches = [check_lengths(batch, min_length=1) for batch in batches]
+    batches = [check_some_lengths(batch, min_length=1) for batch in batches]
     longest = [int(batch.max()) for batch in batches]
     cell, gap, left = min(22, 640 / max(longest)), 26, 130
     cell_height = min(cell, 16)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import drawsvg as dw
 from torch import Tensor
 
+from course_utils.checks import check_some_lengths
 from course_utils.diagrams.base import new_drawing, pad_cell, real_cell, text, to_picture
 from course_utils.pictures import ON_FILL, VERMILLION, Picture
-from course_utils.sequences import Lengths, check_lengths, lengths_to_mask
+from course_utils.sequences import Lengths, lengths_to_mask
 
 _LETTERS = "ABCDEFGHIJKL"
 _ROW, _LEFT, _DATA, _TALLEST = 24, 34, 58, 24
@@ -26,7 +27,7 @@ def draw_packing(lengths: Lengths, step: int | None = None) -> Picture:
     Raises:
         ValueError: too many sequences, lengths below 1, or a step outside the batch.
     """
-    lengths = check_lengths(lengths, min_length=1)
+    lengths = check_some_lengths(lengths, min_length=1)
     steps = int(lengths.max())
     if len(lengths) > len(_LETTERS):
         raise ValueError(f"got {len(lengths)} sequences, at most {len(_LETTERS)} have a letter")

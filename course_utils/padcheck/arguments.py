@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from course_utils.checks import check_count, check_number
 from course_utils.padcheck.batches import Batch
 from course_utils.padcheck.losses import REDUCTIONS
 from course_utils.padcheck.probe import Kind
@@ -77,11 +79,14 @@ def _check_choices(options: Options) -> None:
         ("padding_side", options.padding_side, ("right", "left")),
         ("mode", options.mode, ("eval", "train")),
     ):
-        if value not in choices:
+        if not isinstance(value, (str, type(None))) or value not in choices:
             named = ", ".join(repr(choice) for choice in choices if choice is not None)
-            raise ValueError(f"{name} is {value!r}, expected one of {named}")
-    if not options.dtype.is_floating_point:
-        raise ValueError(f"dtype is {options.dtype}, expected a floating-point type")
+            raise ValueError(f"{name} is {value!r:.40}, expected one of {named}")
+    if not isinstance(options.dtype, torch.dtype) or not options.dtype.is_floating_point:
+        raise ValueError(f"dtype is {options.dtype!r:.40}, expected a floating-point type")
+    check_count(options.seed, "seed")
+    if options.pad_marker is not None:
+        check_number(options.pad_marker, "pad_marker", above=-math.inf)
 
 
 def _check_device(model: Any, inputs: Tensor) -> None:
