@@ -6,12 +6,15 @@ So code that would fail on a GPU for such a reason fails here, with the right nu
 Import this module once in a process to have the device; ``sitecustomize.py`` beside it does so in
 every Python process that has this folder on its ``PYTHONPATH``, and so in a notebook's kernel.
 
-What it does not show: other rounding, asynchronous kernels, cuDNN's own rules and memory limits.
+What it does not show: other rounding, asynchronous kernels, cuDNN's own rules, memory limits, and
+nested tensors.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -40,6 +43,15 @@ class PretendTensor(Tensor):
     @classmethod
     def __torch_dispatch__(cls, op, types, args=(), kwargs=None):
         return compute(op, args, kwargs or {})
+
+    @property
+    def data(self) -> Tensor:
+        return Tensor.data.__get__(self)
+
+    @data.setter
+    def data(self, other: PretendTensor) -> None:  # what module.double() does to its parameters
+        self.inner = other.inner
+        Tensor.data.__set__(self, other)
 
     def numpy(self, *, force: bool = False):
         if force:
@@ -145,7 +157,9 @@ def compute(op, args: tuple, kwargs: dict):
             op(*args, **kwargs)
     if args and isinstance(args[0], PretendTensor) and result is args[0].inner:
         return args[0]
-    return kwargs["out"] if kwargs.get("out") is not None else wrap(result)
+    if (out := kwargs.get("out")) is not None and out.shape != out.inner.shape:
+        raise NotImplementedError(f"{op} resizes its out=: name it in DIRECT")
+    return wrap(result) if out is None else out
 
 
 # A GPU runs a step of a GRU or LSTM as one operation, which the CPU lacks. Their mathematics:
@@ -224,16 +238,29 @@ class PretendModule:
     get_amp_supported_dtype = staticmethod(lambda: [torch.float16, torch.bfloat16])
 
 
+# The fallback for all operations misses the copies inside torch.tensor and indexing, and does not
+# see when an operation resizes the empty result that it was handed.
+DIRECT = ("copy_", "arange", "arange.start", "arange.start_step", "eye", "eye.m", "linspace")
+
+
+def _call(op, *args, **kwargs):
+    return compute(op, args, kwargs)
+
+
 def install() -> list[torch.library.Library]:
     """Register the device with PyTorch, once; the registration lasts as long as the result."""
     _setup_privateuseone_for_python_backend(NAME, backend_module=PretendModule())
     torch.accelerator.synchronize = lambda *_: None  # nothing runs on behind Python's back
     torch.load = load
-    everything, copies = torch.library.Library("_", "IMPL"), torch.library.Library("aten", "IMPL")
-    everything.fallback(lambda op, *args, **kwargs: compute(op, args, kwargs), "PrivateUse1")
-    # The fallback alone misses the copies that PyTorch makes inside torch.tensor and indexing.
-    copies.impl("copy_", lambda *args, **kw: compute(aten.copy_.default, args, kw), "PrivateUse1")
-    return [everything, copies]
+    torch._logging.set_logs(dynamo=logging.ERROR)  # torch.compile minds the many uses of compute
+    torch.backends.mha.set_fastpath_enabled(False)  # it works on a kind of tensor unknown here
+    everything, some = torch.library.Library("_", "IMPL"), torch.library.Library("aten", "IMPL")
+    everything.fallback(_call, "PrivateUse1")
+    for name in DIRECT:
+        packet, _, overload = name.partition(".")
+        op = getattr(getattr(aten, packet), overload or "default")
+        some.impl(name, partial(_call, op), "PrivateUse1")
+    return [everything, some]
 
 
 _registration = install()

@@ -17,6 +17,8 @@ from solve import run_notebook, solve_notebook
 
 HERE = Path(__file__).parent
 PATHS = sorted((HERE.parents[1] / "notebooks").glob("*.ipynb"))
+# PyTorch's nested tensors do not work on a device that they have not heard of.
+BEYOND_PRETENDING = "nested"
 DEVICE = "cuda" if torch.cuda.is_available() else "pretend"
 
 pytestmark = pytest.mark.slow
@@ -35,6 +37,11 @@ def _other_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_notebook_runs_solved_on_another_device(path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("COURSE_STRICT", "1")  # a right answer that is refused there is a failure
     notebook = solve_notebook(path)
+    if DEVICE == "pretend":
+        notebook.cells = [
+            cell for cell in notebook.cells
+            if cell.cell_type != "code" or BEYOND_PRETENDING not in cell.source
+        ]  # fmt: skip
     run_notebook(notebook, path.parent)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert f" on {DEVICE}," in cells[0].outputs[0].text
