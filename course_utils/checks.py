@@ -201,7 +201,7 @@ def check_some_lengths(
     """
     checked = check_lengths(lengths, max_length, min_length=min_length)
     if len(checked) == 0:
-        raise ValueError(f"lengths are {describe(lengths)}: there is no sequence to draw")
+        raise ValueError(f"lengths are {describe(lengths)}: there is no sequence")
     return checked
 
 

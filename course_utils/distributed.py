@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.distributed.algorithms.join import Join
 from torch.nn.parallel import DistributedDataParallel
 
-from course_utils.checks import check_count
+from course_utils.checks import check_count, check_some_lengths
 from course_utils.data import small_batch
 from course_utils.devices import get_device
 from course_utils.models import MaskedRNN
@@ -51,7 +51,11 @@ def example_problem(lengths: Sequence[int] = (5, 3, 7, 2), seed: int = 0) -> Pro
     """Sequences of ten features, a target for every step, and a small model, in double precision.
 
     Every process can make the same one.
+
+    Raises:
+        TypeError, ValueError: no lengths, one below 1, or a seed that is no whole number.
     """
+    check_some_lengths(lengths, min_length=1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(check_count(seed, "seed"))
         sizes = [10, 16, 1]
