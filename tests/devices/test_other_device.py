@@ -52,7 +52,7 @@ def test_notebook_runs_solved_on_another_device(path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize("made", ["torch.ones(4, 7)", "lengths_to_mask(lengths)"])
 def test_a_tensor_left_on_the_cpu_stops_a_notebook(made: str, tmp_path: Path):
     cell = (
-        "from course_utils import set_up\n"
+        "import torch\nfrom course_utils import set_up\n"
         "from course_utils.data import small_batch\n"
         "from course_utils.sequences import lengths_to_mask, pad_batch\n"
         "device, lengths = set_up(), [5, 3, 7, 2]\n"
