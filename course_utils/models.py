@@ -242,7 +242,7 @@ class OracleResult(NamedTuple):
 
 
 def gradients(loss: Tensor, model: nn.Module) -> dict[str, Tensor]:
-    """Gradient of a loss for each parameter, by name; ``.grad`` is left alone.
+    """Gradient of a loss for each parameter, by name; ``.grad`` and the graph are left alone.
 
     A parameter that the loss does not depend on gets zeros.
 
@@ -258,7 +258,7 @@ def gradients(loss: Tensor, model: nn.Module) -> dict[str, Tensor]:
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if not named:
         return {}
-    found = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
+    found = torch.autograd.grad(loss, list(named.values()), retain_graph=True, allow_unused=True)
     return {
         name: torch.zeros_like(p) if g is None else g
         for (name, p), g in zip(named.items(), found, strict=True)

@@ -323,3 +323,10 @@ def test_inputs_that_a_model_cannot_read():
         model(torch.zeros(2, 3, F_IN, dtype=torch.float64), [3, 1])
     with pytest.raises(ValueError, match="expected one number with a history"):
         gradients(torch.zeros(()), model)
+
+
+def test_gradients_can_be_asked_for_twice():
+    model, inputs = nn.Linear(3, 2).double(), torch.randn(4, 3, dtype=torch.float64)
+    loss = model(inputs).tanh().square().sum()
+    first, second = gradients(loss, model), gradients(loss, model)
+    assert all(torch.equal(first[name], second[name]) for name in first)
