@@ -103,12 +103,17 @@ def convert(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_a_notebook_without_answers_runs_unless_the_mode_is_strict(convert):
-    assert convert(first_exercise(solved=False)).returncode == 0
-    strict = convert(first_exercise(solved=False), COURSE_STRICT="1")
+def test_a_wrong_answer_stops_a_notebook_if_the_mode_is_strict_and_no_answer_does_not(convert):
+    wrong = first_exercise(solved=False)
+    wrong.cells[-1].source = re.sub(
+        r"raise NotImplementedError\(.*\)", "return None", wrong.cells[-1].source
+    )
+    assert convert(wrong).returncode == 0
+    strict = convert(wrong, COURSE_STRICT="1")
     assert strict.returncode != 0
-    assert "Not attempted yet" in strict.stderr
-    assert convert(first_exercise(solved=True), COURSE_STRICT="1").returncode == 0
+    assert "WrongAnswer" in strict.stderr
+    for solved in (True, False):
+        assert convert(first_exercise(solved=solved), COURSE_STRICT="1").returncode == 0
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ __all__ = [
 
 
 class WrongAnswer(AssertionError):
-    """A wrong answer, or none, under ``COURSE_STRICT=1``."""
+    """A wrong answer under ``COURSE_STRICT=1``."""
 
 
 def _find(entries: Mapping[str, Any], key: str, what: str) -> Any:
@@ -58,7 +58,7 @@ def check(key: str) -> Callable[[Any], Callable[..., Any]]:
 
     The function stays in place if it is right; otherwise its name gets a working version, so
     that the notebook runs on. With ``COURSE_STRICT=1`` a wrong answer raises
-    :class:`WrongAnswer`, and so does an exercise that nobody has begun.
+    :class:`WrongAnswer`; an exercise that nobody has begun does not.
     """
     entry = _find(EXERCISES, key, "exercise")
 
@@ -72,7 +72,7 @@ def check(key: str) -> Callable[[Any], Callable[..., Any]]:
             saved = progress.record("exercise", key, verdict.status)
         message = verdict_message(entry, verdict, saved)
         display(message)
-        if verdict.status != "right" and os.environ.get("COURSE_STRICT") == "1":
+        if verdict.status == "not yet" and os.environ.get("COURSE_STRICT") == "1":
             raise WrongAnswer(message.text)
         return function if verdict.status == "right" else hand_out(entry)
 
