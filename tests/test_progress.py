@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils.lessons import collect_progress, progress
+from course_utils.lessons import collect, collect_progress, progress
 from course_utils.lessons.progress_view import progress_panel
 
 ENTRY = st.fixed_dictionaries(
@@ -200,9 +200,9 @@ def test_many_learners_in_one_table(path: Path, tmp_path, capsys):
     rows = collect_progress([*files, tmp_path / "absent.json"])
     assert [row["learner"] for row in rows] == ["anna", "y", "broken", "absent"]
     assert [row["status"] for row in rows] == ["right"] * 2 + ["file cannot be read"] * 2
-    assert progress.main([str(file) for file in files]) == 0
+    assert collect.main([str(file) for file in files]) == 0
     table = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert table[0]["kind"] == "exercise"
     assert table[0]["key"] == "a.b"
     assert len(table) == 3
-    assert progress.main([]) == 2
+    assert collect.main([]) == 2

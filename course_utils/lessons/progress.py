@@ -1,15 +1,12 @@
 """What a learner has done, in one small JSON file beside the notebooks.
 
 ``COURSE_PROGRESS`` names another file. Writing is atomic, and two notebooks may write at once.
-For teachers: ``python -m course_utils.lessons.progress FILES...`` prints one table as CSV.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -239,19 +236,3 @@ def _try_lock(file: BinaryIO) -> bool:
     except OSError:
         return True
     return True
-
-
-def main(paths: list[str]) -> int:
-    """Print the progress of many files as CSV."""
-    if not paths:
-        print("usage: python -m course_utils.lessons.progress FILES...", file=sys.stderr)
-        return 2
-    columns = ["learner", "kind", "key", "status", "tries", "when"]
-    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(collect_progress(paths))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
