@@ -1,8 +1,8 @@
 """Controls for explorers, each with a name that a screen reader can say.
 
 ipywidgets' sliders have no accessible name, and its dropdowns lose their arrow keys to
-JupyterLab; the browser's own ``<input type="range">`` and ``<select>`` inside a ``<label>`` have
-a name, and keyboard and touch for free.
+JupyterLab; the browser's own ``<input>`` and ``<select>`` inside a ``<label>`` have a name, and
+keyboard and touch for free.
 """
 
 from __future__ import annotations
@@ -86,13 +86,41 @@ export default {
 };
 """
 
+_TEXT_FIELD_JS = """
+export default {
+  render({ model, el }) {
+    const label = document.createElement("label");
+    const name = document.createElement("span");
+    const input = document.createElement("input");
+    label.className = "course-control";
+    input.setAttribute("data-lm-suppress-shortcuts", "true");
+    input.type = "text";
+    name.textContent = model.get("description");
+    label.append(name, input);
+    el.append(label);
+    const refresh = () => {
+      input.value = model.get("value");
+    };
+    // On Enter or on leaving the field: a half-typed list is not what the learner means.
+    input.addEventListener("change", () => {
+      model.set("value", input.value);
+      model.save_changes();
+    });
+    model.on("change:value", refresh);
+    refresh();
+  },
+};
+"""
+
 _CSS = """
 .course-control { display: flex; align-items: center; gap: 8px; margin: 2px 0;
   color: var(--jp-content-font-color1, #1f1f1f); font-size: 13px; }
-.course-control span { min-width: 120px; }
-.course-control input { width: 220px; accent-color: #0072B2; }
-.course-control select { color: inherit; font: inherit; padding: 3px 6px; max-width: 100%;
-  background: var(--jp-layout-color1, #fff); border: 1px solid var(--jp-border-color1, #888); }
+.course-control span { min-width: 130px; }
+.course-control input[type="range"] { width: 220px; accent-color: #0072B2; }
+.course-control input[type="text"] { width: 320px; }
+.course-control select, .course-control input[type="text"] { color: inherit; font: inherit;
+  padding: 3px 6px; max-width: 100%; background: var(--jp-layout-color1, #fff);
+  border: 1px solid var(--jp-border-color1, #888); }
 .course-control button { color: inherit; background: transparent; font: inherit; padding: 2px 10px;
   border: 1px solid var(--jp-border-color1, #888); border-radius: 4px; cursor: pointer; }
 .course-control output { min-width: 40px; font-variant-numeric: tabular-nums; }
@@ -136,3 +164,18 @@ class Choice(anywidget.AnyWidget):
                 f"{self.description} is one of {', '.join(self.options)}, got {proposal['value']!r}"
             )
         return proposal["value"]
+
+
+class TextField(anywidget.AnyWidget):
+    """A line of text, with a name: ``TextField("5, 3, 7", description="Lengths")``.
+
+    The value changes on Enter, or when the learner leaves the field.
+    """
+
+    _esm = _TEXT_FIELD_JS
+    _css = _CSS
+    description = traitlets.Unicode().tag(sync=True)
+    value = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, value: str, description: str = "") -> None:
+        super().__init__(value=value, description=description)

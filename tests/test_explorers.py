@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from traitlets import TraitError
 
 from course_utils import explorers
-from course_utils.controls import Choice, Slider
+from course_utils.controls import Choice, Slider, TextField
 from course_utils.explorers.padding import batches_in_buckets
 from course_utils.explorers.wiring import explorer, parse_lengths
 from course_utils.pictures import Picture
@@ -34,7 +34,7 @@ def places(control: widgets.Widget) -> Iterator:
         yield from (control.min + i * control.step for i in range(count + 1))
     elif isinstance(control, Choice):
         yield from control.options
-    elif isinstance(control, widgets.Text):
+    elif isinstance(control, TextField):
         yield from ("3", "1, 1, 1", "5 3 7 2", "9, 9, 9, 9", "1, 60")
     else:
         raise AssertionError(f"a control that this test cannot move: {control}")

@@ -12,7 +12,7 @@ from course_utils.controls import Choice, Slider
 from course_utils.data import small_batch
 from course_utils.diagrams import draw_attention
 from course_utils.documents import NO_DOCUMENT, block_diagonal_mask, document_ids
-from course_utils.explorers.wiring import explorer, parse_lengths
+from course_utils.explorers.wiring import explorer, lengths_field, parse_lengths
 from course_utils.masked import masked_softmax
 from course_utils.pictures import Picture
 
@@ -65,7 +65,7 @@ def explore_attention(lengths: Sequence[int] = (5, 3, 2)) -> widgets.Widget:
 
     return explorer(
         draw,
-        lengths=widgets.Text(value=", ".join(map(str, lengths)), description="Documents"),
+        lengths=lengths_field(lengths, "Documents"),
         mask=Choice(MASKS, description="Mask"),
         pads=Slider(description="Pads", value=3, min=0, max=10),
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 from course_utils.controls import Choice, Slider
 from course_utils.data import small_batch
 from course_utils.diagrams import draw_shares
-from course_utils.explorers.wiring import explorer, parse_lengths
+from course_utils.explorers.wiring import explorer, lengths_field, parse_lengths
 from course_utils.pictures import Picture, percent
 from course_utils.shares import share_by_tokens
 
@@ -56,11 +56,11 @@ def bias_of_average(gradients: Tensor, lengths: Tensor, shares: Shares) -> float
     return float((torch.stack(means).mean(0) - truth).norm() / truth.norm())
 
 
-def explore_devices(lengths: str = "12, 2, 10, 1, 3, 2") -> widgets.Widget:
+def explore_devices(lengths: Sequence[int] = (12, 2, 10, 1, 3, 2)) -> widgets.Widget:
     """Lengths, a number of devices and a way of dealing: see each share, and the bias.
 
     Args:
-        lengths: what the text field starts with.
+        lengths: what the learner starts from, and may edit.
     """
 
     def draw(lengths: str, devices: float, dealing: str) -> Picture:
@@ -83,7 +83,7 @@ def explore_devices(lengths: str = "12, 2, 10, 1, 3, 2") -> widgets.Widget:
 
     return explorer(
         draw,
-        lengths=widgets.Text(value=lengths, description="Lengths", continuous_update=False),
+        lengths=lengths_field(lengths),
         devices=Slider(description="Devices", value=2, min=1, max=4),
         dealing=Choice(DEALINGS, description="Deal out"),
     )

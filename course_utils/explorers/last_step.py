@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from course_utils.controls import Choice, Slider
 from course_utils.data import SMALL_LENGTHS, small_batch
 from course_utils.diagrams import draw_reading
-from course_utils.explorers.wiring import explorer, parse_lengths
+from course_utils.explorers.wiring import explorer, lengths_field, parse_lengths
 from course_utils.pictures import Picture
 from course_utils.sequences import Lengths, check_lengths, lengths_of, pack, pad_batch, unpack
 
@@ -114,10 +114,6 @@ def explore_last_step(lengths: Sequence[int] = SMALL_LENGTHS) -> widgets.Widget:
         draw,
         reader=Choice(READERS, description="Read"),
         directions=Choice(["one", "two"], description="Directions"),
-        lengths=widgets.Text(
-            value=", ".join(map(str, lengths)),
-            description="Lengths",
-            layout=widgets.Layout(width="400px"),
-        ),
+        lengths=lengths_field(lengths),
         extra=Slider(description="More pads", value=0, min=0, max=8),
     )

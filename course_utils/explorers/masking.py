@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from course_utils.controls import Choice, Slider
 from course_utils.data import SMALL_LENGTHS, small_batch
 from course_utils.diagrams import draw_masking
-from course_utils.explorers.wiring import explorer, parse_lengths
+from course_utils.explorers.wiring import explorer, lengths_field, parse_lengths
 from course_utils.models import run_masked
 from course_utils.pictures import Picture
 from course_utils.sequences import lengths_to_mask, pad_batch
@@ -74,7 +74,7 @@ def explore_masking(lengths: Sequence[int] = SMALL_LENGTHS) -> widgets.Widget:
 
     return explorer(
         draw,
-        lengths=widgets.Text(value=", ".join(map(str, lengths)), description="Lengths"),
+        lengths=lengths_field(lengths),
         way=Choice(WAYS, description="Pads"),
         extra=Slider(description="More pads", value=0, min=0, max=10),
         pad_size=Slider(description="Size of pad inputs", value=0, min=0, max=3, step=0.5),

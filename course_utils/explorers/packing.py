@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from course_utils.controls import Slider
 from course_utils.data import SMALL_LENGTHS
 from course_utils.diagrams import draw_packing
-from course_utils.explorers.wiring import explorer, parse_lengths
+from course_utils.explorers.wiring import explorer, lengths_field, parse_lengths
 from course_utils.pictures import Picture
 
 
@@ -25,7 +25,7 @@ def explore_packing(lengths: Sequence[int] = SMALL_LENGTHS) -> widgets.Widget:
         numbers = parse_lengths(lengths, most=8)
         return draw_packing(numbers, min(int(step), max(numbers) - 1))
 
-    typed = widgets.Text(value=", ".join(map(str, lengths)), description="Lengths")
+    typed = lengths_field(lengths)
 
     def fit(change: dict) -> None:
         # The slider goes as far as the longest sequence; what cannot be read leaves it alone.

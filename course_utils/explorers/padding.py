@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from course_utils.controls import Choice, Slider
 from course_utils.data import SMALL_LENGTHS
 from course_utils.diagrams import draw_batch, draw_batches
-from course_utils.explorers.wiring import explorer, parse_lengths
+from course_utils.explorers.wiring import explorer, lengths_field, parse_lengths
 from course_utils.pictures import Picture
 
 
@@ -39,11 +39,7 @@ def explore_padding(lengths: Sequence[int] = (*SMALL_LENGTHS, 6, 1, 4, 7)) -> wi
 
     return explorer(
         draw,
-        lengths=widgets.Text(
-            value=", ".join(map(str, lengths)),
-            description="Lengths",
-            layout=widgets.Layout(width="480px"),
-        ),
+        lengths=lengths_field(lengths),
         batch_size=Slider(description="Batch size", value=4, min=1, max=16),
         bucket_width=Slider(description="Bucket width", value=30, min=1, max=30),
         side=Choice(["right", "left"], description="Pads on the"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import ipywidgets as widgets
 
+from course_utils.controls import TextField
 from course_utils.pictures import Picture, message
 
 
@@ -33,6 +34,11 @@ def explorer(draw: Callable[..., Picture], **controls: widgets.DOMWidget) -> wid
         control.observe(redraw, "value")
     redraw()
     return widgets.VBox([*controls.values(), picture])
+
+
+def lengths_field(lengths: Iterable[int], description: str = "Lengths") -> TextField:
+    """A field in which a learner edits lengths; :func:`parse_lengths` reads it."""
+    return TextField(", ".join(map(str, lengths)), description)
 
 
 def parse_lengths(text: str, *, most: int = 60, longest: int = 60) -> list[int]:
