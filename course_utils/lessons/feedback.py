@@ -62,9 +62,9 @@ def paragraph(text: str) -> str:
 
 
 def code_block(text: str) -> str:
-    """Preformatted HTML that wraps nothing and scrolls sideways."""
+    """Preformatted HTML that wraps nothing and scrolls sideways, by the arrow keys, too."""
     return (
-        '<pre style="margin:2px 0 6px;padding:4px 8px;overflow-x:auto;white-space:pre;'
+        '<pre tabindex="0" style="margin:2px 0 6px;padding:4px 8px;overflow-x:auto;white-space:pre;'
         "font-size:12px;border:1px solid var(--jp-border-color2,#888);background:transparent;"
         'color:inherit">'
         f"{html.escape(text)}</pre>"

@@ -19,16 +19,29 @@ def pad_batch(sequences, padding_value=0.0):
         rows.append(torch.cat([pads, s]))
     return torch.stack(rows)
 """
+ASK = "from course_utils.lessons import show_progress\n\nshow_progress()"
 PADS_RIGHT = PADS_LEFT.replace("[pads, s]", "[s, pads]")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_runs_to_the_end(open_notebook, name: str):
-    notebook = open_notebook(name)
-    notebook.run_all()
-    assert notebook.unexpected_errors() == []
-    shown = [output for outputs in notebook.outputs() for output in outputs]
-    assert len(shown) > 5
+FRONT = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+LINK = f"{FRONT} .jp-RenderedMarkdown a[href*='/files/']"
+
+
+def test_links_lead_from_the_first_notebook_to_all(open_notebook):
+    """From each notebook a click opens the first linked one that was not open yet."""
+    notebook = open_notebook(NAMES[0])
+    page, seen = notebook.page, [NAMES[0]]
+    while len(seen) < len(NAMES):
+        page.locator(LINK).first.wait_for()  # JupyterLab replaces the addresses of links
+        links = page.locator(LINK).evaluate_all("all => all.map(a => a.pathname.slice(7))")
+        name = next(name for name in links if name not in seen)
+        page.locator(f"{FRONT} .jp-RenderedMarkdown a[href*='/files/{name}']").first.click()
+        page.wait_for_function(f"name => {notebook.CURRENT}.context?.path === name", arg=name)
+        notebook.wait_until_ready()
+        assert page.locator(f"{FRONT} h1").first.inner_text().startswith(f"{int(name[:2])} · ")
+        page.evaluate(f"() => {notebook.CURRENT}.sessionContext.shutdown()")
+        seen.append(name)
+    assert sorted(seen) == NAMES
 
 
 def test_slider_answers_to_the_keyboard(open_notebook):
@@ -61,7 +74,7 @@ def test_explorer_answers_to_mouse_and_keyboard_and_says_what_is_wrong(open_note
     node.get_by_text("not a list of whole numbers").wait_for()
 
 
-def test_wrong_and_right_answers_and_progress_after_a_restart(open_notebook):
+def test_wrong_and_right_answers_and_progress_after_a_reload_and_a_restart(open_notebook):
     notebook = open_notebook("03_padding.ipynb")
     notebook.run_all()
     for _ in range(2):  # the same answer, run again, is told the same
@@ -69,10 +82,10 @@ def test_wrong_and_right_answers_and_progress_after_a_restart(open_notebook):
         node.get_by_text("padded on the left").first.wait_for()
     node = notebook.edit_and_run("def pad_batch", PADS_RIGHT)
     node.get_by_text(re.compile(r"\bRight\b")).first.wait_for()
-    notebook.restart()
-    ask = "from course_utils.lessons import show_progress\n\nshow_progress()"
-    start = notebook.edit_and_run("device = set_up", ask)
-    start.get_by_text(re.compile(r"3\.1 Pad a batch by hand: right")).first.wait_for()
+    for begin_anew in (notebook.reload, notebook.restart):
+        begin_anew()
+        start = notebook.edit_and_run("import", ASK)
+        start.get_by_text(re.compile(r"3\.1 Pad a batch by hand: right")).first.wait_for()
 
 
 def test_quiz_gives_a_reason_for_a_wrong_and_for_a_right_answer(open_notebook):
