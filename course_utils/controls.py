@@ -101,10 +101,14 @@ export default {
     const refresh = () => {
       input.value = model.get("value");
     };
-    // On Enter or on leaving the field: a half-typed list is not what the learner means.
-    input.addEventListener("change", () => {
+    const commit = () => {
       model.set("value", input.value);
       model.save_changes();
+    };
+    // On Enter or on leaving the field: a half-typed list is not what the learner means.
+    input.addEventListener("change", commit);
+    input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") commit();
     });
     model.on("change:value", refresh);
     refresh();
