@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-pytest_plugins = ["pytester", "nbval_guard"]
+pytest_plugins = ["pytester", "nbval_guard", "browser_fixtures"]
 
 # Kernels inherit this: running the tests never touches a learner's own progress.
 _progress = tempfile.TemporaryDirectory(prefix="course-progress-")

@@ -16,7 +16,7 @@ pytest.importorskip("psutil", reason="needs psutil (extra dev)")
 
 from binder.limits import Limited  # noqa: E402
 from binder.old_lab import PINS, make_old_lab  # noqa: E402
-from browser.conftest import Notebook  # noqa: E402
+from browser_fixtures import Notebook  # noqa: E402
 
 RIGHT = """@check("padding.padding_waste")
 def padding_waste(lengths, max_length=None):

@@ -1,4 +1,4 @@
-"""A real JupyterLab and a real browser for the tests in this folder."""
+"""A real JupyterLab and a real browser for tests: a pytest plugin."""
 
 from __future__ import annotations
 
