@@ -35,7 +35,8 @@ def _check_inputs(rnn: nn.RNNBase, inputs: Tensor) -> None:
             "least one sequence and one step"
         )
     weight = rnn.weight_ih_l0
-    if inputs.dtype != weight.dtype:
+    mixed = torch.is_autocast_enabled(inputs.device.type)  # then PyTorch chooses the dtype
+    if inputs.dtype != weight.dtype and not mixed:
         raise TypeError(f"inputs are {inputs.dtype}, and the layer's weights {weight.dtype}")
 
 

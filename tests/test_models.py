@@ -330,3 +330,14 @@ def test_gradients_can_be_asked_for_twice():
     loss = model(inputs).tanh().square().sum()
     first, second = gradients(loss, model), gradients(loss, model)
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_under_autocast_the_layer_takes_what_the_layer_before_it_made():
+    torch.manual_seed(0)
+    model, inputs = MaskedRNN(3, 4, 2, cell="gru"), torch.randn(2, 5, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = model(inputs.bfloat16(), [5, 3])
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), model(inputs, [5, 3]), rtol=0.05, atol=0.05)
+    with pytest.raises(TypeError, match=r"torch.bfloat16, and the layer's weights torch.float32"):
+        model(inputs.bfloat16(), [5, 3])
