@@ -41,7 +41,7 @@ def draw_attention(weights: Tensor, documents: Tensor, *, title: str) -> Picture
     values = weights.detach().cpu().double()
     cell, left, top = min(24.0, 420 / steps), 64, 62
     side = steps * cell
-    drawing = new_drawing(max(left + side + 20, 9 * len(title), 460), top + side + 44)
+    drawing = new_drawing(max(left + side + 20, 9 * len(title), 480), top + side + 44)
     drawing.append(text(title, 4, 12, anchor="start", size=15, weight="bold"))
     _add_frame(drawing, numbers, left, top, cell)
     marks = _marks(values, numbers, left, top, cell)
@@ -119,7 +119,7 @@ def _add_frame(
 
 def _add_legend(drawing: dw.Drawing, y: float) -> None:
     drawing.append(text("weight on", 4, y, anchor="start"))
-    for x, (kind, (_, name)) in zip((90, 230, 380), _KINDS.items(), strict=True):
+    for x, (kind, (_, name)) in zip((90, 250, 405), _KINDS.items(), strict=True):
         drawing.append(_shape(kind, _mark(kind, x, y, 12)))
         drawing.append(text(name, x + 14, y, anchor="start"))
 
