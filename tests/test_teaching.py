@@ -41,28 +41,63 @@ def test_answer_key_of_one_topic_and_of_an_unknown_one(capsys: pytest.CaptureFix
     assert "no exercise or topic 'nonsense'" in capsys.readouterr().err
 
 
-def rows_of(heading: str) -> list[tuple[list[int], int]]:
-    """Notebook numbers and minutes of each row of the table under a heading."""
-    table = TEACHING.split(f"## {heading}")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| .*? \| ([\d, ]+) \| (\d+) \|", table, re.MULTILINE)
-    return [([int(n) for n in numbers.split(",")], int(minutes)) for numbers, minutes in rows]
+def table_of(heading: str) -> str:
+    """The part of the file under a heading."""
+    return TEACHING.split(f"## {heading}\n")[1].split("\n## ")[0]
 
 
-@pytest.mark.parametrize("heading", ["Two days", "Twelve weeks"])
-def test_full_plans_cover_every_notebook_in_order_with_its_minutes(heading: str):
-    rows = rows_of(heading)
-    assert [number for numbers, _ in rows for number in numbers] == list(MINUTES)
-    for numbers, minutes in rows:
-        assert minutes == sum(MINUTES[number] for number in numbers)
+def minutes_of(numbers: list[str], exercises: list[str]) -> int:
+    """Minutes for notebooks and exercises, by their numbers."""
+    work = sum(exercise.minutes for exercise in EXERCISES.values() if exercise.number in exercises)
+    return sum(MINUTES[int(number)] for number in numbers) + work
 
 
-def test_one_day_fits_into_a_day():
-    rows = rows_of("One day")
-    numbers = [number for row, _ in rows for number in row]
-    assert numbers == sorted(set(numbers))
-    assert 240 <= sum(minutes for _, minutes in rows) <= 360
-    for row, minutes in rows:
-        assert minutes <= sum(MINUTES[number] for number in row)
+@pytest.mark.parametrize(("heading", "longest"), [("One day", 360), ("Two days", 720)])
+def test_plans_add_up_and_fit_into_their_days(heading: str, longest: int):
+    rows = re.findall(r"^\| .*? \| ([\d, ]+) \| ([\d., –]+) \| (\d+) \|", table_of(heading), re.M)
+    covered = [int(number) for row in rows for number in row[0].split(", ")]
+    assert covered == sorted(set(covered))
+    if heading == "Two days":
+        assert covered == list(MINUTES)
+    for numbers, exercises, minutes in rows:
+        chosen = exercises.replace("–", "").split(", ") if exercises != "–" else []
+        assert {exercise.partition(".")[0] for exercise in chosen} <= set(numbers.split(", "))
+        assert int(minutes) == minutes_of(numbers.split(", "), chosen)
+    assert longest / 2 < sum(int(row[2]) for row in rows) <= longest
+
+
+def test_twelve_weeks_are_the_notebooks_with_all_exercises_to_hand_in():
+    rows = re.findall(r"^\| \d+ \| (\d+) \| (\d+) \| (.*) \|", table_of("Twelve weeks"), re.M)
+    assert [int(number) for number, _, _ in rows] == list(MINUTES)
+    for number, minutes, to_hand_in in rows:
+        assert int(minutes) == MINUTES[int(number)]
+        own = [e.number for e in EXERCISES.values() if e.notebook == int(number)]
+        if int(number) > 0 and own:
+            assert own[0] in to_hand_in
+            assert own[-1] in to_hand_in
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda path: path.stem)
+def test_minutes_by_section_are_those_of_the_notebook(path: Path):
+    number = int(path.stem[:2])
+    row = re.search(rf"^\| {number} · .* \| (.*) \|$", table_of("Minutes by section"), re.M)[1]
+    parts = [re.fullmatch(r"(.+?) (\d+)(?: \((.+)\))?", part) for part in row.split(" · ")]
+    cells = nbformat.read(path, 4).cells
+    sections: dict[str, list[str]] = {}
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            sections |= {name: [] for name in re.findall(r"^## (.+)", cell.source, re.M)}
+        elif sections:
+            keys = re.findall(r'^exercise\("([\w.]+)"\)', cell.source, re.M)
+            sections[list(sections)[-1]] += [
+                f"{EXERCISES[key].number}: {EXERCISES[key].minutes}" for key in keys
+            ]
+    for closing in ("Summary", "In your own code", "References"):
+        del sections[closing]
+    assert {part[1]: part[3] for part in parts} == {
+        name: ", ".join(work) or None for name, work in sections.items()
+    }
+    assert sum(int(part[2]) for part in parts) == MINUTES[number]
 
 
 def test_what_it_names_exists():
