@@ -119,7 +119,7 @@ export default {
 _CSS = """
 .course-control { display: flex; align-items: center; gap: 8px; margin: 2px 0;
   color: var(--jp-content-font-color1, #1f1f1f); font-size: 13px; }
-.course-control span { min-width: 130px; }
+.course-control span { min-width: 145px; }
 .course-control input[type="range"] { width: 220px; accent-color: #0072B2; }
 .course-control input[type="text"] { width: 320px; }
 .course-control select, .course-control input[type="text"] { color: inherit; font: inherit;

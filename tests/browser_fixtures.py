@@ -150,6 +150,18 @@ class Notebook:
             f"index => {self.CURRENT}.content.widgets[index].model.sharedModel.getSource()", index
         )
 
+    def keep_only(self, text: str) -> None:
+        """Delete all cells but the one that holds a text."""
+        _, index = self.cell_with(text)
+        self.page.evaluate(
+            f"""index => {{
+                const cells = {self.CURRENT}.content.model.sharedModel;
+                cells.deleteCellRange(index + 1, cells.cells.length);
+                cells.deleteCellRange(0, index);
+            }}""",
+            index,
+        )
+
     def edit_and_run(self, text: str, source: str):
         """Replace the code of the cell that holds a text, run it, and return its node."""
         node, index = self.cell_with(text)

@@ -77,7 +77,7 @@ def _add_curve(
         dw.Line(_LEFT, middle, right, middle, stroke="currentColor", stroke_opacity=0.25)
     )
     drawing.append(
-        dw.Line(end, level, right, level, stroke=GREEN, stroke_width=5, stroke_opacity=0.55)
+        dw.Line(end, level, right, level, stroke=GREEN, stroke_width=5, stroke_opacity=0.75)
     )
     for part, colour, dashes in (
         (points[:length], BLUE, "none"),
@@ -104,7 +104,7 @@ def _add_legend(drawing: dw.Drawing, y: float) -> None:
     drawing.append(pads)
     drawing.append(dw.Rectangle(173.5, y + 5.5, 5, 5, fill=VERMILLION))
     drawing.append(text("state, pad", 194, y + 8, anchor="start"))
-    goal = dw.Line(294, y + 8, 318, y + 8, stroke=GREEN, stroke_width=5, stroke_opacity=0.55)
+    goal = dw.Line(294, y + 8, 318, y + 8, stroke=GREEN, stroke_width=5, stroke_opacity=0.75)
     drawing.append(goal)
     drawing.append(text("final state alone", 324, y + 8, anchor="start"))
     drawing.append(heat_cell(8, y + 22, 16, 1.0, True))
