@@ -94,16 +94,16 @@ def test_every_explorer_answers_at_once(open_notebook, capsys: pytest.CaptureFix
     for name, source in sources.items():
         cell = notebook.edit_and_run(shown, source)
         times[name], shown = milliseconds(notebook, cell), source.strip().splitlines()[-1]
+        plain = statistics.median(times["interact, matplotlib"])
+        most = min(MOST_MILLISECONDS, plain / TIMES_FASTER)
         # Whatever else the machine was busy with, it gets a second chance.
-        if name in EXPLORERS and statistics.median(times[name]) >= MOST_MILLISECONDS:
+        if name in EXPLORERS and statistics.median(times[name]) >= most:
             times[name] = milliseconds(notebook, cell)
     medians = {name: statistics.median(found) for name, found in times.items()}
-    plain = medians["interact, matplotlib"]
     with capsys.disabled():
         print(f"\n{'key on a slider to new picture':<32} {'median':>8} {'90 %':>8}  times faster")
         for name, found in times.items():
             late = statistics.quantiles(found, n=10)[-1]
             print(f"{name:<32} {medians[name]:5.0f} ms {late:5.0f} ms {plain / medians[name]:9.1f}")
     for name in EXPLORERS:
-        assert medians[name] < MOST_MILLISECONDS, name
-        assert TIMES_FASTER * medians[name] < plain, name
+        assert medians[name] < most, name
