@@ -2,9 +2,8 @@
 
 Print the table with ``pytest tests/benchmarks/test_latency.py -m slow -s``. Times are taken in
 the browser, from the event ``keydown`` until the new picture stands in the page and the next frame
-begins; kernel, server and browser run on the same machine. Of an explorer's time most is the way
-from the browser to the kernel and back, through a server whose small packets wait for each other
-(up to 40 ms); its computation and its SVG take a few milliseconds.
+begins; kernel, server and browser run on the same machine. Much of an explorer's time is the way
+from the browser to the kernel and back, through a server whose small packets wait for each other.
 """
 
 from __future__ import annotations
