@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from course_utils.colours import BLUE, GREEN, ORANGE, VERMILLION
 from course_utils.padcheck.answers import QUESTIONS, SIGNS, Cause, Row, Verdict
-from course_utils.pictures import BLUE, GREEN, ORANGE, VERMILLION, Picture
+from course_utils.pictures import Picture
 
 _COLOURS = {
     "passed": GREEN,
@@ -25,7 +26,7 @@ def leak_picture(leak: Tensor, real: Tensor) -> Picture:
     """Size of the result's gradient at every cell ``(B, T)``; ``real`` is True at real steps."""
     shown = leak[:_MOST_ROWS, :_MOST_STEPS]
     cut = "" if shown.shape == leak.shape else f" (the first {len(shown)} rows)"
-    from course_utils.diagrams import draw_heat
+    from course_utils.pictures import draw_heat
 
     return draw_heat(
         shown,

@@ -1,10 +1,60 @@
-"""The parts that all diagrams are made of: drawing, text, cells, arrows."""
+"""What every picture of the course is made of: a text alternative, cells, text, arrows.
+
+A :class:`Picture` is inline SVG. Text and lines take the colour of the page around them, so it
+reads well on light and dark themes alike.
+"""
 
 from __future__ import annotations
 
+import html
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
 import drawsvg as dw
 
-from course_utils.pictures import FONT, ON_FILL, SKY, Picture
+from course_utils.colours import ON_FILL, SKY
+
+FONT = "system-ui, 'DejaVu Sans', sans-serif"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An inline SVG with its text alternative."""
+
+    svg: str
+    """One ``<svg>`` element."""
+    alt: str
+    """What the picture shows, with its numbers."""
+
+    @property
+    def html(self) -> str:
+        """The picture as HTML, named by its text alternative."""
+        label = html.escape(self.alt, quote=True)
+        head, body = re.match(r"<svg\b([^>]*)>(.*)\Z", self.svg, re.DOTALL).groups()
+        return (
+            '<div style="color:var(--jp-content-font-color1,#1f1f1f);overflow-x:auto">'
+            f'<svg role="img" aria-label="{label}"{head}>{body}</div>'
+        )
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.alt
+
+    def save(self, path: str | Path) -> None:
+        """Write a stand-alone SVG file on a white card, readable on any page."""
+        label = html.escape(self.alt, quote=True)
+        head, body = re.match(r"<svg\b([^>]*)>(.*)\Z", self.svg, re.DOTALL).groups()
+        card = '<rect width="100%" height="100%" rx="8" fill="#ffffff"/>'
+        svg = f'<svg role="img" aria-label="{label}"{head}>{card}{body}\n'
+        Path(path).write_text(svg, encoding="utf-8")
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1 as text, such as ``32 %``."""
+    return f"{100 * share:.0f} %"
 
 
 def new_drawing(width: float, height: float) -> dw.Drawing:
