@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from course_utils.colours import BLUE, GREEN, ORANGE, VERMILLION
 from course_utils.padcheck.answers import QUESTIONS, SIGNS, Cause, Row, Verdict
-from course_utils.pictures import Picture
+
+if TYPE_CHECKING:  # the check itself loads nothing that draws
+    from course_utils.pictures import Picture
 
 _COLOURS = {
     "passed": GREEN,
