@@ -30,12 +30,14 @@ class Picture:
     @property
     def html(self) -> str:
         """The picture as HTML, named by its text alternative."""
+        style = "color:var(--jp-content-font-color1,#1f1f1f);overflow-x:auto"
+        return f'<div style="{style}">{self._named()}</div>'
+
+    def _named(self, behind: str = "") -> str:
+        """The picture's SVG with its name, and with what is drawn behind it."""
         label = html.escape(self.alt, quote=True)
         head, body = re.match(r"<svg\b([^>]*)>(.*)\Z", self.svg, re.DOTALL).groups()
-        return (
-            '<div style="color:var(--jp-content-font-color1,#1f1f1f);overflow-x:auto">'
-            f'<svg role="img" aria-label="{label}"{head}>{body}</div>'
-        )
+        return f'<svg role="img" aria-label="{label}"{head}>{behind}{body}'
 
     def _repr_html_(self) -> str:
         return self.html
@@ -45,11 +47,8 @@ class Picture:
 
     def save(self, path: str | Path) -> None:
         """Write a stand-alone SVG file on a white card, readable on any page."""
-        label = html.escape(self.alt, quote=True)
-        head, body = re.match(r"<svg\b([^>]*)>(.*)\Z", self.svg, re.DOTALL).groups()
         card = '<rect width="100%" height="100%" rx="8" fill="#ffffff"/>'
-        svg = f'<svg role="img" aria-label="{label}"{head}>{card}{body}\n'
-        Path(path).write_text(svg, encoding="utf-8")
+        Path(path).write_text(f"{self._named(card)}\n", encoding="utf-8")
 
 
 def percent(share: float) -> str:
