@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from course_utils.diagrams import draw_shares
 from course_utils.distributed import EXPERIMENTS, build_model, example_problem
-from course_utils.explorers.devices import DEALINGS, bias_of_average, mean_errors
+from course_utils.explorers.several_devices import DEALINGS, bias_of_average, mean_errors
 from course_utils.models import MaskedRNN, oracle
+from course_utils.pictures import draw_shares
 from course_utils.shares import scaled_loss, share_by_tokens, share_sum
 from course_utils.workers import WorkerError, run_workers
 

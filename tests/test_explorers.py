@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from traitlets import TraitError
 
 from course_utils import explorers
-from course_utils.controls import Choice, Slider, TextField
-from course_utils.explorers.padding import batches_in_buckets
+from course_utils.explorers.bucketing import batches_in_buckets
+from course_utils.explorers.controls import Choice, Slider, TextField
 from course_utils.explorers.wiring import explorer, parse_lengths
 from course_utils.pictures import Picture
 from course_utils.sequences import padding_waste

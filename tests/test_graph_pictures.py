@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from course_utils.diagrams import draw_gradient_flow, draw_graph, draw_unrolled
 from course_utils.graphs import (
     STATE_TWICE,
     TWO_LAYERS,
@@ -23,7 +22,7 @@ from course_utils.graphs import (
     recorded_graph,
     step_through,
 )
-from course_utils.pictures import Picture
+from course_utils.pictures import Picture, draw_gradient_flow, draw_graph, draw_unrolled
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]

@@ -15,14 +15,15 @@ import pytest
 import torch
 
 from course_utils import lessons
+from course_utils.html import rich
 from course_utils.lessons import progress
+from course_utils.lessons.buttons import plain
 from course_utils.lessons.cards import exercise_card
 from course_utils.lessons.checking import judge
 from course_utils.lessons.compare import brief, difference
-from course_utils.lessons.controls import plain
 from course_utils.lessons.entries import Case, Exercise
 from course_utils.lessons.exercises import EXERCISES
-from course_utils.lessons.feedback import rich, verdict_message
+from course_utils.lessons.feedback import verdict_message
 from course_utils.lessons.guard import TimeUp, run_guarded
 from course_utils.lessons.questions import guess_answer, guess_card, quiz_card
 from course_utils.lessons.quizzes import GUESSES, QUIZZES

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from course_utils.data import collate, small_batch
-from course_utils.explorers.loss import DIVISORS, loss_weights
+from course_utils.explorers.loss_divisors import DIVISORS, loss_weights
 from course_utils.lessons.exercises.loss import accumulate
 from course_utils.models import MaskedRNN, oracle
 from course_utils.sequences import lengths_to_mask

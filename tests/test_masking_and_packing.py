@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.testing import assert_close
 
-from course_utils import explorers, pictures
+from course_utils import colours, explorers
 from course_utils.data import small_batch
-from course_utils.diagrams import draw_masking, draw_packing
-from course_utils.explorers.masking import WAYS, run_way
+from course_utils.explorers.pad_treatments import WAYS, run_way
 from course_utils.lessons.exercises.masking import masked_recurrence, safe_log
 from course_utils.lessons.exercises.packing import (
     final_states,
@@ -28,6 +27,7 @@ from course_utils.lessons.exercises.packing import (
     unpack_by_hand,
 )
 from course_utils.models import run_masked
+from course_utils.pictures import draw_masking, draw_packing
 from course_utils.pitfalls import packing as pitfalls
 from course_utils.sequences import lengths_to_mask, pad_batch
 
@@ -162,7 +162,7 @@ def test_masking_picture_tells_states_and_leaks():
     assert "sequence 0, length 3: final state as alone" in picture.alt
     assert "sequence 1, length 1: final state off by 0.25" in picture.alt
     assert "Gradient reaches 1 of 2 pads." in picture.alt
-    assert picture.svg.count(f'r="2.5" fill="{pictures.BLUE}"') == 4 + 1  # and the legend's
+    assert picture.svg.count(f'r="2.5" fill="{colours.BLUE}"') == 4 + 1  # and the legend's
 
 
 @pytest.mark.parametrize("name", ["goals", "errors", "sizes"])
@@ -189,7 +189,7 @@ def test_packing_picture_fills_the_data_up_to_a_step():
     picture = draw_packing([2, 1, 3], 1)
     assert data_labels(picture.svg) == ["C0", "A0", "B0", "C1", "A1"]
     assert "At step 1 the data get C1, A1; then 5 rows are filled." in picture.alt
-    assert picture.svg.count(pictures.VERMILLION) == 2 + 2  # two columns and two rows of data
+    assert picture.svg.count(colours.VERMILLION) == 2 + 2  # two columns and two rows of data
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,12 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from course_utils import pictures
+from course_utils import colours
+from course_utils.colours import BLUE, ORANGE, VERMILLION
 from course_utils.course import NOTEBOOKS
-from course_utils.diagrams import (
+from course_utils.graphs import TWO_LAYERS
+from course_utils.pictures import (
+    Picture,
     draw_attention,
     draw_batch,
     draw_batches,
@@ -27,9 +30,13 @@ from course_utils.diagrams import (
     draw_shares,
     draw_unrolled,
 )
-from course_utils.graphs import TWO_LAYERS
-from course_utils.pictures import BLUE, ORANGE, VERMILLION, Picture, message
-from course_utils.plots import plot_bars, plot_confusion, plot_curves, plot_heatmap, plot_lengths
+from course_utils.pictures.plots import (
+    plot_bars,
+    plot_confusion,
+    plot_curves,
+    plot_heatmap,
+    plot_lengths,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -112,13 +119,13 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_text_on_fills_can_be_read():
-    for fill in (pictures.SKY, pictures.ORANGE, pictures.YELLOW, pictures.PURPLE):
-        assert contrast(fill, pictures.ON_FILL) >= 4.5
+    for fill in (colours.SKY, colours.ORANGE, colours.YELLOW, colours.PURPLE):
+        assert contrast(fill, colours.ON_FILL) >= 4.5
 
 
 def cells(picture: Picture) -> tuple[int, int]:
     """Number of real and of padded cells in a grid, its legend left out."""
-    real = picture.svg.count(f'fill="{pictures.SKY}"') - 1
+    real = picture.svg.count(f'fill="{colours.SKY}"') - 1
     pads = len(re.findall(r'stroke-dasharray="3 2"', picture.svg)) - 1
     return real, pads
 
@@ -193,10 +200,6 @@ def test_text_alternatives_of_plots_carry_the_numbers(gallery: dict[str, Picture
 def test_error_bars_are_said():
     bars, errors = {"x": {"a": 1.0}}, {"x": {"a": 0.25}}
     assert "a 1 ± 0.25" in plot_bars(bars, ylabel="y", errors=errors).alt
-
-
-def test_message_escapes_what_it_is_given():
-    assert "&lt;b&gt;" in message("<b>", kind="wrong")
 
 
 def test_heat_says_how_many_pads_are_not_zero():

@@ -9,8 +9,8 @@ import nbformat
 
 from course_utils.course import NOTEBOOKS
 from course_utils.data import SMALL_LENGTHS
-from course_utils.diagrams import draw_readers
 from course_utils.lessons.exercises import EXERCISES
+from course_utils.pictures import draw_readers
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -21,7 +21,7 @@ def test_picture_is_what_the_code_draws(tmp_path: Path):
     draw_readers(SMALL_LENGTHS).save(tmp_path / "readers.svg")
     drawn = (tmp_path / "readers.svg").read_text("utf-8")
     assert drawn == PICTURE.read_text("utf-8"), (
-        "redraw it: python -c 'from course_utils.diagrams import draw_readers as d; "
+        "redraw it: python -c 'from course_utils.pictures import draw_readers as d; "
         'd((5, 3, 7, 2)).save("notebooks/images/readers.svg")\''
     )
     assert "notebooks/images/readers.svg" in README

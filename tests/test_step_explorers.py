@@ -9,7 +9,7 @@ import torch
 
 from course_utils.backprop import numerical_gradient
 from course_utils.explorers import explore_graph, explore_unrolling
-from course_utils.explorers.unrolling import gradient_over_time
+from course_utils.explorers.gradient_flow import gradient_over_time
 
 
 def shown(box) -> str:

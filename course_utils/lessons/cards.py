@@ -11,10 +11,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from course_utils.html import box, code_block, paragraph, rich
 from course_utils.lessons import progress
-from course_utils.lessons.controls import on_click, panel, small_button, text
+from course_utils.lessons.buttons import on_click, panel, small_button, text
 from course_utils.lessons.entries import Exercise
-from course_utils.lessons.feedback import box, code_block, paragraph, rich
 
 # A call into compiled code that does not return cannot be stopped from Python.
 _IF_STUCK = (

@@ -11,9 +11,9 @@ from IPython.display import display
 from torch import Tensor, nn
 
 from course_utils.data import SequenceDataset
+from course_utils.html import Message, code_block
 from course_utils.lessons.cards import plain_source
 from course_utils.lessons.exercises.loss import accumulate
-from course_utils.lessons.feedback import Message, code_block
 from course_utils.masked import masked_cross_entropy, masked_mse, masked_softmax
 from course_utils.models import LastStepRNN, MaskedRNN, MeanPoolRNN, RecurrentModel
 from course_utils.pitfalls import clinic, loss, masking, models

@@ -2,73 +2,10 @@
 
 from __future__ import annotations
 
-import html
-import re
-from dataclasses import dataclass
-
+from course_utils.html import Message, box, code_block, paragraph, sentence
 from course_utils.lessons.checking import Verdict
 from course_utils.lessons.compare import brief
 from course_utils.lessons.entries import Case, Exercise
-from course_utils.pictures import BLUE, GREEN, VERMILLION
-
-# kind -> (colour of the border, sign, word): the colour never stands alone
-_KINDS = {
-    "right": (GREEN, "✓", "Right"),
-    "not yet": (VERMILLION, "✗", "Not yet"),
-    "not attempted": (BLUE, "○", "Not attempted yet"),
-    "note": (BLUE, "ℹ", "Note"),
-}
-
-
-@dataclass(frozen=True)
-class Message:
-    """Something shown in a cell's output: HTML in a notebook, text elsewhere."""
-
-    html: str
-    text: str
-
-    def _repr_html_(self) -> str:
-        return self.html
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-def rich(text: str) -> str:
-    """Escaped text in which `words in backticks` are code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
-
-
-def box(kind: str, title: str, body: str = "", *, alert: bool = False) -> str:
-    """HTML of a message; ``body`` is HTML, ``alert`` has screen readers say it at once."""
-    colour, sign, word = _KINDS[kind]
-    role = ' role="alert"' if alert else ""
-    return (
-        f'<div{role} style="border-left:4px solid {colour};padding:4px 12px;margin:6px 0;'
-        'max-width:46em;line-height:1.5;color:var(--jp-content-font-color1,inherit)">'
-        f'<div><span aria-hidden="true">{sign} </span><b>{word}.</b> {rich(title)}</div>'
-        f"{body}</div>"
-    )
-
-
-def note(text: str) -> Message:
-    """A plain message that is about neither right nor wrong."""
-    return Message(box("note", text), text)
-
-
-def paragraph(text: str) -> str:
-    """One paragraph of HTML from plain text."""
-    return f'<p style="margin:4px 0;line-height:1.5">{rich(text)}</p>'
-
-
-def code_block(text: str) -> str:
-    """Preformatted HTML that wraps nothing and scrolls sideways, by the arrow keys, too."""
-    return (
-        '<pre tabindex="0" style="margin:2px 0 6px;padding:4px 8px;overflow-x:auto;white-space:pre;'
-        "font-size:12px;border:1px solid var(--jp-border-color2,#888);background:transparent;"
-        'color:inherit">'
-        f"{html.escape(text)}</pre>"
-    )
 
 
 def verdict_message(exercise: Exercise, verdict: Verdict, saved: str) -> Message:
@@ -87,7 +24,7 @@ def verdict_message(exercise: Exercise, verdict: Verdict, saved: str) -> Message
 
 
 def _not_yet(exercise: Exercise, verdict: Verdict, saved: str) -> Message:
-    problem = _sentence(verdict.problem)
+    problem = sentence(verdict.problem)
     told = [verdict.diagnosis.explanation, problem] if verdict.diagnosis else [problem]
     sections = _sections(exercise, verdict)
     after = f"Until it is right, later cells use a working version. {saved}"
@@ -95,11 +32,6 @@ def _not_yet(exercise: Exercise, verdict: Verdict, saved: str) -> Message:
     body = "".join(map(paragraph, told[1:])) + details + paragraph(after)
     text = "\n".join([*told, *(f"{head}\n{text}" for head, text in sections), after])
     return Message(box("not yet", told[0], body, alert=True), f"Not yet. {text}")
-
-
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith(("?", "!", ".")) else f"{text}."
 
 
 def _sections(exercise: Exercise, verdict: Verdict) -> list[tuple[str, str]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import html
+from html import escape
 
 from IPython.display import display
 
+from course_utils.html import Message, block, download_link, rich, table
 from course_utils.lessons.clinic import PATIENTS
-from course_utils.lessons.feedback import Message, rich
 
 TESTS = (
     "**Alone.** Run each sequence by itself and compare with the batch.",
@@ -55,12 +54,13 @@ _TITLE = "Field guide: does padding change my answer?"
 _ORIGIN = (
     "The numbers are notebooks of the course Backpropagation through variable-length sequences."
 )
-_CELL = "text-align:left;vertical-align:top;padding:1px 10px 1px 0"
+# On paper all must fit on one page: closer lines than on a screen.
 _STYLE = """@page{margin:12mm}
 body{font:8.5pt/1.3 system-ui,'DejaVu Sans',sans-serif;color:#111;margin:0}
 h1{font-size:14pt;margin:0 0 4pt}h2{font-size:11pt;margin:7pt 0 2pt}
-ol{margin:0;padding-left:16pt}table{border-collapse:collapse;width:100%}
-td,th{border-bottom:.5pt solid #888}a{color:inherit}"""
+ol{margin:0;padding-left:16pt}
+table{border-collapse:collapse;width:100%;line-height:1.3!important}
+td,th{border-bottom:.5pt solid #888;padding:1px 10px 1px 0!important}a{color:inherit}"""
 
 
 def field_guide() -> None:
@@ -70,18 +70,9 @@ def field_guide() -> None:
 
 def field_guide_message() -> Message:
     """What :func:`field_guide` shows."""
-    content = base64.b64encode(printable().encode()).decode()
-    link = (
-        '<p><a download="field_guide.html" style="text-decoration:underline;'
-        'color:var(--jp-content-link-color,#0072B2)" '
-        f'href="data:text/html;base64,{content}">Download it as one page to print</a></p>'
-    )
-    body = _body("h3", "h4")
-    return Message(
-        f'<div style="line-height:1.4;color:var(--jp-content-font-color1,inherit)">{body}{link}'
-        "</div>",
-        _as_text(),
-    )
+    label = "Download it as one page to print"
+    link = download_link(label, "field_guide.html", printable(), media="text/html")
+    return Message(block(_body("h3", "h4"), f"<p>{link}</p>"), _as_text())
 
 
 def printable() -> str:
@@ -94,16 +85,16 @@ def printable() -> str:
 
 def _body(first: str, second: str) -> str:
     tests = "".join(f"<li>{_bold(rich(test))}</li>" for test in TESTS)
-    symptoms = [(rich(p.symptom), rich(p.test), p.notebook) for p in PATIENTS.values()]
-    messages = [(html.escape(said), rich(cure), notebook) for said, cure, notebook in MESSAGES]
+    symptoms = [(rich(p.symptom), rich(p.test), _number(p.notebook)) for p in PATIENTS.values()]
+    messages = [(escape(said), rich(cure), _number(notebook)) for said, cure, notebook in MESSAGES]
     return (
         f"<{first}>{_TITLE}</{first}>"
         f"<{second}>Five tests that find nearly everything (padcheck asks them all)</{second}>"
         f"<ol>{tests}</ol>"
         f"<{second}>Nothing is said, and something is wrong</{second}>"
-        f"{_table(('Symptom', 'Test', 'Notebook'), symptoms)}"
+        f"{table(('Symptom', 'Test', 'Notebook'), symptoms)}"
         f"<{second}>PyTorch says something</{second}>"
-        f"{_table(('Message', 'What to do', 'Notebook'), messages)}<p>{_ORIGIN}</p>"
+        f"{table(('Message', 'What to do', 'Notebook'), messages)}<p>{_ORIGIN}</p>"
     )
 
 
@@ -112,14 +103,8 @@ def _bold(text: str) -> str:
     return f"{opening}<b>{name}</b>{rest}"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, str, str]]) -> str:
-    titles = "".join(f'<th scope="col" style="{_CELL}">{title}</th>' for title in head)
-    lines = "".join(
-        f'<tr><td style="{_CELL}">{first}</td><td style="{_CELL}">{second}</td>'
-        f'<td style="{_CELL}">{int(notebook[:2])}</td></tr>'
-        for first, second, notebook in rows
-    )
-    return f"<table><tr>{titles}</tr>{lines}</table>"
+def _number(notebook: str) -> str:
+    return str(int(notebook[:2]))
 
 
 def _as_text() -> str:

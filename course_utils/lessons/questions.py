@@ -6,10 +6,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from course_utils.html import Message, box, paragraph, rich
 from course_utils.lessons import progress
-from course_utils.lessons.controls import mark, on_click, option_button, panel, small_button, text
+from course_utils.lessons.buttons import mark, on_click, option_button, panel, small_button, text
 from course_utils.lessons.entries import Guess, Option, Question, Quiz
-from course_utils.lessons.feedback import Message, box, paragraph, rich
 
 
 def quiz_card(quiz: Quiz) -> widgets.VBox:

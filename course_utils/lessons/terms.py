@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from course_utils.lessons.feedback import Message, note, rich
+from course_utils.html import Message, note, rich
 
 # term -> (what it means, number of the notebook that teaches it)
 TERMS: dict[str, tuple[str, int]] = {

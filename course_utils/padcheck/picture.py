@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from course_utils.colours import BLUE, GREEN, ORANGE, VERMILLION
 from course_utils.padcheck.answers import QUESTIONS, SIGNS, Cause, Row, Verdict
-from course_utils.pictures import BLUE, GREEN, ORANGE, VERMILLION, Picture
+
+if TYPE_CHECKING:  # the check itself loads nothing that draws
+    from course_utils.pictures import Picture
 
 _COLOURS = {
     "passed": GREEN,
@@ -25,7 +29,7 @@ def leak_picture(leak: Tensor, real: Tensor) -> Picture:
     """Size of the result's gradient at every cell ``(B, T)``; ``real`` is True at real steps."""
     shown = leak[:_MOST_ROWS, :_MOST_STEPS]
     cut = "" if shown.shape == leak.shape else f" (the first {len(shown)} rows)"
-    from course_utils.diagrams import draw_heat
+    from course_utils.pictures import draw_heat
 
     return draw_heat(
         shown,

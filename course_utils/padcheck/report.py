@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from course_utils.padcheck.answers import NEEDED, QUESTIONS, Cause, Question, Row
 from course_utils.padcheck.picture import leak_picture, report_html
-from course_utils.pictures import Picture
 from course_utils.sequences import Side
+
+if TYPE_CHECKING:  # the check itself loads nothing that draws
+    from course_utils.pictures import Picture
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ start = time.perf_counter()
 import {module}
 print(1000 * (time.perf_counter() - start), *{{name.partition(".")[0] for name in sys.modules}})
 """
-MODULES = ("torch", "course_utils", "course_utils.plots", "course_utils.explorers")
+MODULES = ("torch", "course_utils", "course_utils.pictures.plots", "course_utils.explorers")
 HEAVY = {"sktime", "pandas", "sklearn", "matplotlib", "IPython", "ipywidgets"}
 ROUNDS = 3
 

@@ -24,7 +24,7 @@ STEPS = 24
 INTERACT = """
 import matplotlib.pyplot as plt
 from ipywidgets import interact
-from course_utils.explorers.padding import batches_in_buckets
+from course_utils.explorers.bucketing import batches_in_buckets
 
 def draw(batch_size=4, bucket_width=30):
     batches = batches_in_buckets([5, 3, 7, 2, 6, 1, 4, 7], batch_size, bucket_width)

@@ -187,7 +187,7 @@ def test_texts_and_what_cannot_be_read_in_them(explorer: Explorer):
         explorer.changed(before)
         for bad, said in NOT_LENGTHS.items():
             explorer.type(field, bad)
-            explorer.output.locator("div[role=status]", has_text=said).wait_for()
+            explorer.output.locator("div[role=alert]", has_text=said).wait_for()
             assert explorer.shown() == ("", "")
             assert field.input_value() == bad
             assert [c.input_value() for c in [*explorer.sliders, *explorer.choices]] == others

@@ -36,15 +36,15 @@ DRAWN = {
 }
 # Left out, and where it is driven instead: (module or name, test file that must name it).
 ELSEWHERE = {
-    "course_utils.controls": "test_explorers.py",
     "course_utils.course": "test_readme.py",
     "course_utils.explorers": "test_explorers.py",
+    "course_utils.html": "test_html.py",
     "course_utils.lessons": "test_lessons.py",
     "course_utils.pitfalls": "test_exercises.py",  # wrong on purpose
     "course_utils.workers": "test_distributed.py",  # each call starts processes
     "course_utils.padcheck.__main__": "test_padcheck.py",
     "course_utils.padcheck": "test_padcheck.py",  # parts that only padcheck itself calls
-    "course_utils.diagrams": "test_pictures.py",  # cells and arrows of the pictures
+    "course_utils.pictures": "test_pictures.py",  # cells and arrows of the pictures
     "course_utils.data.load_japanese_vowels": "test_data.py",  # a file, not a computation
     "course_utils.data.split_validation": "test_data.py",  # scikit-learn's, with its own checks
     "course_utils.devices.environment_report": "test_devices.py",
@@ -52,7 +52,6 @@ ELSEWHERE = {
     "course_utils.backprop.compare": "test_backprop.py",  # says what differs, in an assertion
     "course_utils.graphs.recorded_graph": "test_graphs.py",
     "course_utils.graphs.recorded_nodes": "test_graphs.py",
-    "course_utils.pictures": "test_pictures.py",
     "course_utils.distributed": "test_distributed.py",  # faults on purpose, and the command line
 }
 

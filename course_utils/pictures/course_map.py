@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import drawsvg as dw
 
+from course_utils.colours import ON_FILL, SKY
 from course_utils.course import NOTEBOOKS, Notebook
-from course_utils.diagrams.base import arrow, new_drawing, text, to_picture
-from course_utils.pictures import ON_FILL, SKY, Picture
+from course_utils.pictures.base import Picture, arrow, new_drawing, text, to_picture
 
 
 def _depths(notebooks: Sequence[Notebook]) -> dict[str, int]:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import ipywidgets as widgets
 
-from course_utils.controls import Slider
 from course_utils.data import SMALL_LENGTHS
-from course_utils.diagrams import draw_packing
+from course_utils.explorers.controls import Slider
 from course_utils.explorers.wiring import explorer, lengths_field, parse_lengths
-from course_utils.pictures import Picture
+from course_utils.pictures import Picture, draw_packing
 
 
 def explore_packing(lengths: Sequence[int] = SMALL_LENGTHS) -> widgets.Widget:

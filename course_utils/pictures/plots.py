@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_utils.pictures import SERIES, Picture
+from course_utils.colours import SERIES
+from course_utils.pictures.base import Picture
 
 # matplotlib writes this colour for text and lines; the page's own colour takes its place.
 _INK = "#010203"

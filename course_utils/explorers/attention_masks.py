@@ -8,13 +8,12 @@ import ipywidgets as widgets
 import torch
 from torch import Tensor
 
-from course_utils.controls import Choice, Slider
 from course_utils.data import small_batch
-from course_utils.diagrams import draw_attention
 from course_utils.documents import NO_DOCUMENT, block_diagonal_mask, document_ids
+from course_utils.explorers.controls import Choice, Slider
 from course_utils.explorers.wiring import explorer, lengths_field, parse_lengths
 from course_utils.masked import masked_softmax
-from course_utils.pictures import Picture
+from course_utils.pictures import Picture, draw_attention
 
 _FEATURES = 4
 

@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 import drawsvg as dw
 from torch import Tensor
 
-from course_utils.diagrams.base import arrow, new_drawing, text, to_picture
-from course_utils.pictures import BLUE, ON_FILL, ORANGE, SKY, VERMILLION, Picture
+from course_utils.colours import BLUE, ON_FILL, ORANGE, SKY, VERMILLION
+from course_utils.pictures.base import Picture, arrow, new_drawing, text, to_picture
 
 _CELL, _STEP, _LEFT = 40, 82, 92
 _BARS, _DECADES = 64, 8

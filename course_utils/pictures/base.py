@@ -1,10 +1,59 @@
-"""The parts that all diagrams are made of: drawing, text, cells, arrows."""
+"""What every picture of the course is made of: a text alternative, cells, text, arrows.
+
+A :class:`Picture` is inline SVG. Text and lines take the colour of the page around them, so it
+reads well on light and dark themes alike.
+"""
 
 from __future__ import annotations
 
+import html
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
 import drawsvg as dw
 
-from course_utils.pictures import FONT, ON_FILL, SKY, Picture
+from course_utils.colours import ON_FILL, SKY
+
+FONT = "system-ui, 'DejaVu Sans', sans-serif"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An inline SVG with its text alternative."""
+
+    svg: str
+    """One ``<svg>`` element."""
+    alt: str
+    """What the picture shows, with its numbers."""
+
+    @property
+    def html(self) -> str:
+        """The picture as HTML, named by its text alternative."""
+        style = "color:var(--jp-content-font-color1,#1f1f1f);overflow-x:auto"
+        return f'<div style="{style}">{self._named()}</div>'
+
+    def _named(self, behind: str = "") -> str:
+        """The picture's SVG with its name, and with what is drawn behind it."""
+        label = html.escape(self.alt, quote=True)
+        head, body = re.match(r"<svg\b([^>]*)>(.*)\Z", self.svg, re.DOTALL).groups()
+        return f'<svg role="img" aria-label="{label}"{head}>{behind}{body}'
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.alt
+
+    def save(self, path: str | Path) -> None:
+        """Write a stand-alone SVG file on a white card, readable on any page."""
+        card = '<rect width="100%" height="100%" rx="8" fill="#ffffff"/>'
+        Path(path).write_text(f"{self._named(card)}\n", encoding="utf-8")
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1 as text, such as ``32 %``."""
+    return f"{100 * share:.0f} %"
 
 
 def new_drawing(width: float, height: float) -> dw.Drawing:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import drawsvg as dw
 from torch import Tensor
 
-from course_utils.diagrams.base import new_drawing, text, to_picture
-from course_utils.pictures import BLUE, ORANGE, Picture, percent
+from course_utils.colours import BLUE, ORANGE
+from course_utils.pictures.base import Picture, new_drawing, percent, text, to_picture
 
 _ROW, _LEFT, _BAR, _PANEL = 22, 90, 170, 330
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import ipywidgets as widgets
 import torch
 
-from course_utils.controls import Choice, Slider
-from course_utils.diagrams import draw_graph
+from course_utils.explorers.controls import Choice, Slider
 from course_utils.explorers.wiring import explorer
 from course_utils.graphs import (
     STATE_TWICE,
@@ -17,7 +16,7 @@ from course_utils.graphs import (
     leaves_of,
     step_through,
 )
-from course_utils.pictures import Picture
+from course_utils.pictures import Picture, draw_graph
 
 _NUMBERS = {"w1": 0.8, "x": 1.5, "b1": -0.2, "w2": 1.2, "b2": 0.1, "y": 0.5, "w": 0.8}
 _GRAPHS = {

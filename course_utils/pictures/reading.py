@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import drawsvg as dw
 from torch import Tensor
 
-from course_utils.diagrams.base import new_drawing, text, to_picture
-from course_utils.diagrams.heat import heat_cell
-from course_utils.pictures import BLUE, ORANGE, VERMILLION, Picture, percent
+from course_utils.colours import BLUE, ORANGE, VERMILLION
+from course_utils.pictures.base import Picture, new_drawing, percent, text, to_picture
+from course_utils.pictures.heat import heat_cell
 from course_utils.sequences import Lengths, check_lengths, lengths_to_mask
 
 _NAMES = ("forward half", "backward half")

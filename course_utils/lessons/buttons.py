@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from course_utils.lessons.feedback import box
-from course_utils.pictures import GREEN, VERMILLION
+from course_utils.colours import GREEN, VERMILLION
+from course_utils.html import broken
 
 # Long code scrolls inside the panel, and a button's text is not cut at one line.
 _STYLE = """<style>
@@ -67,7 +67,6 @@ def on_click(button: widgets.Button, action: Callable[[], None], place: widgets.
         try:
             action()
         except Exception as error:
-            what = f"This part of the course is broken: {type(error).__name__}: {error}"
-            place.value = box("note", what, alert=True)
+            place.value = broken(error)
 
     button.on_click(act)

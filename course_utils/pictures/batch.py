@@ -8,8 +8,16 @@ import drawsvg as dw
 from torch import Tensor
 
 from course_utils.checks import check_some_lengths
-from course_utils.diagrams.base import new_drawing, pad_cell, real_cell, text, to_picture
-from course_utils.pictures import GREEN, ON_FILL, PURPLE, VERMILLION, Picture, percent
+from course_utils.colours import GREEN, ON_FILL, PURPLE, VERMILLION
+from course_utils.pictures.base import (
+    Picture,
+    new_drawing,
+    pad_cell,
+    percent,
+    real_cell,
+    text,
+    to_picture,
+)
 from course_utils.sequences import Lengths, Side, padding_waste
 
 # Each kind of mark has a colour and a line of its own.

@@ -8,12 +8,11 @@ import ipywidgets as widgets
 import torch
 from torch import Tensor
 
-from course_utils.controls import Choice, Slider
 from course_utils.data import SMALL_LENGTHS
-from course_utils.diagrams import draw_heat
+from course_utils.explorers.controls import Choice, Slider
 from course_utils.explorers.wiring import explorer
 from course_utils.masked import position_weights
-from course_utils.pictures import Picture, percent
+from course_utils.pictures import Picture, draw_heat, percent
 from course_utils.sequences import lengths_to_mask
 
 # What a learner chooses -> its name here.

@@ -6,8 +6,8 @@ import drawsvg as dw
 from torch import Tensor
 
 from course_utils.checks import check_some_lengths
-from course_utils.diagrams.base import new_drawing, pad_cell, real_cell, text, to_picture
-from course_utils.pictures import ON_FILL, VERMILLION, Picture
+from course_utils.colours import ON_FILL, VERMILLION
+from course_utils.pictures.base import Picture, new_drawing, pad_cell, real_cell, text, to_picture
 from course_utils.sequences import Lengths, lengths_to_mask
 
 _LETTERS = "ABCDEFGHIJKL"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from course_utils.diagrams.base import new_drawing, pad_cell, real_cell, text, to_picture
-from course_utils.pictures import VERMILLION, Picture
+from course_utils.colours import VERMILLION
+from course_utils.pictures.base import Picture, new_drawing, pad_cell, real_cell, text, to_picture
 
 _BAR, _HEAD, _LEFT = 13, 26, 20
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import ipywidgets as widgets
 
-from course_utils.controls import Choice, Slider
 from course_utils.data import SMALL_LENGTHS
-from course_utils.diagrams import draw_batch, draw_batches
+from course_utils.explorers.controls import Choice, Slider
 from course_utils.explorers.wiring import explorer, lengths_field, parse_lengths
-from course_utils.pictures import Picture
+from course_utils.pictures import Picture, draw_batch, draw_batches
 
 
 def batches_in_buckets(

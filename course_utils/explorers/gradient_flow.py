@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from course_utils.backprop import state_gradients
-from course_utils.controls import Choice, Slider
-from course_utils.diagrams import draw_gradient_flow
+from course_utils.explorers.controls import Choice, Slider
 from course_utils.explorers.wiring import explorer
-from course_utils.pictures import Picture
+from course_utils.pictures import Picture, draw_gradient_flow
 
 _ACTIVATIONS = {"tanh": torch.tanh, "none": torch.clone}
 

@@ -9,11 +9,10 @@ import ipywidgets as widgets
 import torch
 from torch import Tensor, nn
 
-from course_utils.controls import Choice, Slider
 from course_utils.data import SMALL_LENGTHS, small_batch
-from course_utils.diagrams import draw_reading
+from course_utils.explorers.controls import Choice, Slider
 from course_utils.explorers.wiring import explorer, lengths_field, parse_lengths
-from course_utils.pictures import Picture
+from course_utils.pictures import Picture, draw_reading
 from course_utils.sequences import Lengths, check_lengths, lengths_of, pack, pad_batch, unpack
 
 # What a learner chooses -> (run packed?, what is read).

@@ -5,9 +5,9 @@ from __future__ import annotations
 import drawsvg as dw
 from torch import Tensor
 
-from course_utils.diagrams.base import new_drawing, text, to_picture
+from course_utils.colours import BLUE, ORANGE, VERMILLION
 from course_utils.documents import NO_DOCUMENT
-from course_utils.pictures import BLUE, ORANGE, VERMILLION, Picture
+from course_utils.pictures.base import Picture, new_drawing, text, to_picture
 
 # What a key can be to its query: its colour and its name in the legend.
 _KINDS = {

@@ -9,8 +9,8 @@ import drawsvg as dw
 import torch
 from torch import Tensor
 
-from course_utils.diagrams.base import new_drawing, text, to_picture
-from course_utils.pictures import BLUE, VERMILLION, Picture
+from course_utils.colours import BLUE, VERMILLION
+from course_utils.pictures.base import Picture, new_drawing, text, to_picture
 from course_utils.sequences import Lengths, check_lengths, lengths_to_mask
 
 

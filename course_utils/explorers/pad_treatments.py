@@ -8,12 +8,11 @@ import ipywidgets as widgets
 import torch
 from torch import Tensor, nn
 
-from course_utils.controls import Choice, Slider
 from course_utils.data import SMALL_LENGTHS, small_batch
-from course_utils.diagrams import draw_masking
+from course_utils.explorers.controls import Choice, Slider
 from course_utils.explorers.wiring import explorer, lengths_field, parse_lengths
 from course_utils.models import run_masked
-from course_utils.pictures import Picture
+from course_utils.pictures import Picture, draw_masking
 from course_utils.sequences import lengths_to_mask, pad_batch
 
 WAYS = ("no mask", "zeroed inputs", "masked state")

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import drawsvg as dw
 from torch import Tensor
 
-from course_utils.diagrams.base import arrow, new_drawing, text, to_picture
+from course_utils.colours import ON_FILL, SKY, VERMILLION
 from course_utils.graphs import CONSTANT, Graph, GraphState, Operation, leaves_of, uses_of
-from course_utils.pictures import ON_FILL, SKY, VERMILLION, Picture
+from course_utils.pictures.base import Picture, arrow, new_drawing, text, to_picture
 
 _ROW, _HEIGHT = 62, 32
 _LEAF, _GAP = 186, 92

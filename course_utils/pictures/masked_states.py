@@ -5,9 +5,9 @@ from __future__ import annotations
 import drawsvg as dw
 from torch import Tensor
 
-from course_utils.diagrams.base import new_drawing, text, to_picture
-from course_utils.diagrams.heat import heat_cell
-from course_utils.pictures import BLUE, GREEN, VERMILLION, Picture
+from course_utils.colours import BLUE, GREEN, VERMILLION
+from course_utils.pictures.base import Picture, new_drawing, text, to_picture
+from course_utils.pictures.heat import heat_cell
 from course_utils.sequences import Lengths, check_lengths
 
 _LEFT, _TOP, _CURVE, _SCALE, _GAP = 96, 34, 46, 20, 14
