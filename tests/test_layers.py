@@ -29,6 +29,7 @@ LAYERS = (
     "shares",
     "distributed",
     "workers",
+    "tables",
     "course",
     "controls",
     "pictures",
