@@ -14,7 +14,7 @@ from course_utils.diagrams import draw_probabilities
 from course_utils.explorers.wiring import explorer
 from course_utils.models import LastStepRNN
 from course_utils.pictures import Picture
-from course_utils.pitfalls.models import LastColumnRNN
+from course_utils.wrong_models import LastColumnRNN
 
 
 def _untrained() -> dict[str, nn.Module]:

@@ -41,8 +41,9 @@ ELSEWHERE = {
     "course_utils.explorers": "test_explorers.py",
     "course_utils.lessons": "test_lessons.py",
     "course_utils.pitfalls": "test_exercises.py",  # wrong on purpose
+    "course_utils.wrong_models": "test_padcheck_models.py",  # wrong on purpose
     "course_utils.tables": "test_tables.py",  # text from text
-    "course_utils.workers": "test_distributed.py",  # each call starts processes
+    "course_utils.parallel.workers": "test_parallel.py",  # each call starts processes
     "course_utils.padcheck.__main__": "test_padcheck.py",
     "course_utils.padcheck": "test_padcheck.py",  # parts that only padcheck itself calls
     "course_utils.diagrams": "test_pictures.py",  # cells and arrows of the pictures
@@ -54,7 +55,7 @@ ELSEWHERE = {
     "course_utils.graphs.recorded_graph": "test_graphs.py",
     "course_utils.graphs.recorded_nodes": "test_graphs.py",
     "course_utils.pictures": "test_pictures.py",
-    "course_utils.distributed": "test_distributed.py",  # faults on purpose, and the command line
+    "course_utils.parallel.experiments": "test_parallel.py",  # faults on purpose
 }
 
 
