@@ -225,16 +225,14 @@ def run_masked(rnn: nn.RNNBase, inputs: Tensor, mask: Tensor) -> tuple[Tensor, T
     """
     if not isinstance(rnn, nn.RNNBase):
         raise TypeError(f"rnn is {describe(rnn)}, expected nn.RNN, nn.GRU or nn.LSTM")
-    check_tensor(mask, "mask")
-    check_tensor(inputs, "inputs")
+    _check_inputs(rnn, inputs)
+    full = expand_mask(mask, inputs)
     if mask.shape != inputs.shape[:2]:
         raise ValueError(
             f"mask {tuple(mask.shape)} does not fit inputs {tuple(inputs.shape)}: expected (B, T)"
         )
     if rnn.proj_size or (rnn.dropout and rnn.training):
         raise ValueError("run_masked knows neither projections nor dropout between layers")
-    full = expand_mask(mask, inputs)
-    _check_inputs(rnn, inputs)
     # Pads may hold anything, NaN included: the cell must not even see them.
     layer = inputs.masked_fill(~full, 0)
     hidden = []
