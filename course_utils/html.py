@@ -100,7 +100,7 @@ def code_block(text: str) -> str:
     )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = "") -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str = "") -> str:
     """HTML of a table that screen readers can walk: columns and rows have names.
 
     Args:

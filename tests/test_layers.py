@@ -26,12 +26,11 @@ LAYERS = (
     "devices",
     "data",
     "models",
+    "wrong_models",
     "graphs",
     "backprop",
     "training",
-    "shares",
-    "distributed",
-    "workers",
+    "parallel",
     "course",
     "pictures",
     "padcheck",
@@ -39,7 +38,7 @@ LAYERS = (
     "explorers",
     "lessons",
 )
-COMPUTE = LAYERS[: LAYERS.index("workers") + 1]
+COMPUTE = LAYERS[: LAYERS.index("parallel") + 1]
 HEAVY = ("sktime", "pandas", "matplotlib", "sklearn", "IPython", "ipywidgets", "anywidget")
 MOST_LINES, MOST_FUNCTION_LINES = 350, 40
 

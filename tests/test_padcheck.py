@@ -17,7 +17,7 @@ from course_utils.models import GatherRNN, LastStepRNN, MaskedRNN
 from course_utils.padcheck import Report, assert_padding_invariant, padcheck
 from course_utils.padcheck.__main__ import main
 from course_utils.padcheck.answers import QUESTIONS
-from course_utils.pitfalls.models import (
+from course_utils.wrong_models import (
     BatchNormOverTime,
     GridLossRNN,
     LastColumnRNN,
@@ -563,7 +563,7 @@ def test_no_verdict_is_not_good_enough_for_the_assertion():
 FACTORIES = """
 import torch
 from course_utils.models import LastStepRNN
-from course_utils.pitfalls.models import LastColumnRNN, ValueMaskRNN
+from course_utils.wrong_models import LastColumnRNN, ValueMaskRNN
 
 x, n = torch.randn(4, 7, 3), torch.tensor([5, 3, 7, 2])
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from zoo import RIGHT, WRONG, Specimen, mask_of
 
+from course_utils import wrong_models
 from course_utils.padcheck import Report, padcheck
 from course_utils.padcheck.causes import CAUSES
-from course_utils.pitfalls import models as pitfalls
 
 ZOO = WRONG + RIGHT
 SEEDS = 20
@@ -38,12 +38,12 @@ def test_verdict_and_cause(specimen):
 def test_every_wrong_model_of_the_course_is_in_the_zoo():
     names = {
         name
-        for name, kind in inspect.getmembers(pitfalls, inspect.isclass)
-        if kind.__module__ == pitfalls.__name__ and name != "StepModel"
+        for name, kind in inspect.getmembers(wrong_models, inspect.isclass)
+        if kind.__module__ == wrong_models.__name__ and name != "StepModel"
     }
     assert names == {s.name.split()[0] for s in ZOO} & names
     for name in names:
-        kind = getattr(pitfalls, name)
+        kind = getattr(wrong_models, name)
         for sentence in (kind.belief, kind.explanation):
             assert sentence.endswith(".")
             assert len(sentence) < 100

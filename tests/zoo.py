@@ -11,9 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from course_utils import masked_cross_entropy, masked_mse
+from course_utils import masked_cross_entropy, masked_mse, wrong_models
 from course_utils.models import GatherRNN, LastStepRNN, MaskedRNN, MeanPoolRNN, run_masked
-from course_utils.pitfalls import models as pitfalls
 
 FEATURES, HIDDEN, OUTPUT, TOKENS = 3, 8, 2, 12
 LENGTHS = (5, 3, 7, 2, 4)
@@ -383,7 +382,7 @@ class Specimen:
 def pitfall(name: str, cause: str | None, **settings: Any) -> Specimen:
     options = {k: settings.pop(k) for k in ("mode", "padding_side") if k in settings}
     data = settings.pop("data", "floats")
-    kind = getattr(pitfalls, name)
+    kind = getattr(wrong_models, name)
     label = " ".join([name, *map(str, settings.values()), *options.values()])
     return Specimen(label, lambda: kind(FEATURES, HIDDEN, OUTPUT, **settings), cause, data, options)
 

@@ -13,7 +13,7 @@ from course_utils.explorers.controls import Slider
 from course_utils.explorers.wiring import explorer
 from course_utils.models import LastStepRNN
 from course_utils.pictures import Picture, draw_probabilities
-from course_utils.pitfalls.models import LastColumnRNN
+from course_utils.wrong_models import LastColumnRNN
 
 
 def _untrained() -> dict[str, nn.Module]:

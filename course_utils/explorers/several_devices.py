@@ -11,8 +11,8 @@ from torch import Tensor
 from course_utils.data import small_batch
 from course_utils.explorers.controls import Choice, Slider
 from course_utils.explorers.wiring import explorer, lengths_field, parse_lengths
+from course_utils.parallel.shares import share_by_tokens
 from course_utils.pictures import Picture, draw_shares, percent
-from course_utils.shares import share_by_tokens
 
 Shares = list[list[int]]
 

@@ -10,19 +10,20 @@ import torch
 from IPython.display import display
 from torch import Tensor, nn
 
+from course_utils import wrong_models
 from course_utils.data import SequenceDataset
 from course_utils.html import Message, code_block
 from course_utils.lessons.cards import plain_source
 from course_utils.lessons.exercises.loss import accumulate
 from course_utils.masked import masked_cross_entropy, masked_mse, masked_softmax
 from course_utils.models import LastStepRNN, MaskedRNN, MeanPoolRNN, RecurrentModel
-from course_utils.pitfalls import clinic, loss, masking, models
+from course_utils.pitfalls import clinic, loss, masking
 from course_utils.pitfalls.wrong import Wrong
 from course_utils.sequences import Lengths, convert_mask, lengths_to_mask
 from course_utils.training import Loss, evaluate
 
 
-class ZeroedConvolution(models.EdgeConvolution):
+class ZeroedConvolution(wrong_models.EdgeConvolution):
     """Sets the pads to zero before it convolves: one result a step."""
 
     def forward(self, inputs: Tensor, lengths: Lengths) -> Tensor:
@@ -33,7 +34,7 @@ class ZeroedConvolution(models.EdgeConvolution):
         return self.linear(hidden.relu())
 
 
-class LayerNormOverFeatures(models.StepModel):
+class LayerNormOverFeatures(wrong_models.StepModel):
     """Normalises every step by itself: one result a step."""
 
     def make_layer(self, hidden_size: int) -> nn.Module:
@@ -45,7 +46,7 @@ class LayerNormOverFeatures(models.StepModel):
         return self.linear(self.layer(self.embed(inputs)).relu())
 
 
-class MaskedTransformer(models.UnmaskedTransformer):
+class MaskedTransformer(wrong_models.UnmaskedTransformer):
     """Passes attention a mask in attention's own convention: one result a step."""
 
     def forward(self, inputs: Tensor, lengths: Lengths) -> Tensor:
@@ -99,7 +100,7 @@ PATIENTS: dict[str, Patient] = {
         "Right in the batch, wrong alone",
         "Run each sequence alone and compare.",
         "07_last_step_extraction",
-        models.LastColumnRNN,
+        wrong_models.LastColumnRNN,
         LastStepRNN,
         options=_GRU,
     ),
@@ -107,7 +108,7 @@ PATIENTS: dict[str, Patient] = {
         "A longer neighbour changes my vector",
         "Pad the same batch further and compare.",
         "07_last_step_extraction",
-        models.FinalStateRNN,
+        wrong_models.FinalStateRNN,
         LastStepRNN,
         options=_GRU,
     ),
@@ -115,7 +116,7 @@ PATIENTS: dict[str, Patient] = {
         "All short sequences get the same answer",
         "Compare the answers of the short rows with each other.",
         "07_last_step_extraction",
-        models.UnpackedLastColumnRNN,
+        wrong_models.UnpackedLastColumnRNN,
         LastStepRNN,
         options=_GRU,
     ),
@@ -123,14 +124,14 @@ PATIENTS: dict[str, Patient] = {
         "Short sequences get small vectors",
         "Double the padding: does the vector halve?",
         "04_masking",
-        models.PaddedMeanRNN,
+        wrong_models.PaddedMeanRNN,
         MeanPoolRNN,
     ),
     "one step backward": Patient(
         "Two directions are no better than one",
         "Which steps does each half have a gradient to? (padcheck stays green)",
         "07_last_step_extraction",
-        models.BackwardAtLastStepRNN,
+        wrong_models.BackwardAtLastStepRNN,
         LastStepRNN,
         kind="green",
         options={"bidirectional": True},
@@ -139,7 +140,7 @@ PATIENTS: dict[str, Patient] = {
         "My second layer does not learn",
         "Which parameters have a gradient of exactly 0? (padcheck stays green)",
         "07_last_step_extraction",
-        models.FirstLayerStatesRNN,
+        wrong_models.FirstLayerStatesRNN,
         LastStepRNN,
         kind="green",
         options={"bidirectional": True, "num_layers": 2},
@@ -148,7 +149,7 @@ PATIENTS: dict[str, Patient] = {
         "My tagger changes its mind about real words",
         "Write other numbers into the pads: what changes at real steps?",
         "05_packed_sequences",
-        models.PaddedBidirectionalRNN,
+        wrong_models.PaddedBidirectionalRNN,
         MaskedRNN,
         options={"bidirectional": True},
     ),
@@ -156,14 +157,14 @@ PATIENTS: dict[str, Patient] = {
         "Changing one sample changes another",
         "Change one row and watch the others.",
         "03_padding",
-        models.TimeMajorRNN,
+        wrong_models.TimeMajorRNN,
         MaskedRNN,
     ),
     "lost order": Patient(
         "Answers seem mixed up between samples",
         "Shuffle the rows: every answer must move along.",
         "05_packed_sequences",
-        models.SortedOrderRNN,
+        wrong_models.SortedOrderRNN,
         LastStepRNN,
         options=_GRU,
     ),
@@ -171,14 +172,14 @@ PATIENTS: dict[str, Patient] = {
         "Only the end of each sequence is wrong",
         "Alone against batched, step by step.",
         "10_beyond_rnns",
-        models.EdgeConvolution,
+        wrong_models.EdgeConvolution,
         ZeroedConvolution,
     ),
     "batch statistics": Patient(
         "Training and evaluation disagree",
         "padcheck(..., mode='train').",
         "10_beyond_rnns",
-        models.BatchNormOverTime,
+        wrong_models.BatchNormOverTime,
         LayerNormOverFeatures,
         mode="train",
     ),
@@ -186,7 +187,7 @@ PATIENTS: dict[str, Patient] = {
         "I gave attention a mask and it got worse",
         "Gradient of real results at the real steps and at the pads.",
         "04_masking",
-        models.InvertedMaskTransformer,
+        wrong_models.InvertedMaskTransformer,
         MaskedTransformer,
     ),
     "large negative score": Patient(
@@ -217,7 +218,7 @@ PATIENTS: dict[str, Patient] = {
         "The loss falls when a long sequence joins",
         "Compare with the mean over real steps, one at a time.",
         "06_masked_loss",
-        models.LongestLengthLossRNN,
+        wrong_models.LongestLengthLossRNN,
         MaskedLossRNN,
     ),
     "accumulation": Patient(

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from course_utils.parallel.shares import scaled_loss, share_by_tokens, share_sum
 from course_utils.pitfalls.wrong import wrong
 from course_utils.sequences import lengths_of, lengths_to_mask, pad_batch
-from course_utils.shares import scaled_loss, share_by_tokens, share_sum
 
 
 @wrong(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from course_utils.models import LastStepRNN
 from course_utils.padcheck import padcheck
-from course_utils.pitfalls.models import LastColumnRNN
+from course_utils.wrong_models import LastColumnRNN
 
 pytestmark = pytest.mark.slow
 

@@ -31,8 +31,8 @@ DRAWN = {
     "experiments": "averages with_ddp gathered rounds_together rounds_joined example_problem "
     "build_model average_gradients joined",
     "padcheck": "assert_padding_invariant Report Row",
-    "check_lengths": "check_count check_choice check_tensor check_float check_real check_numbers "
-    "check_whole check_shape check_number check_dim describe check_some_lengths",
+    "check_lengths": "check_alike check_count check_choice check_tensor check_float check_real "
+    "check_numbers check_whole check_shape check_number check_dim describe check_some_lengths",
 }
 # Left out, and where it is driven instead: (module or name, test file that must name it).
 ELSEWHERE = {
@@ -41,18 +41,19 @@ ELSEWHERE = {
     "course_utils.html": "test_html.py",
     "course_utils.lessons": "test_lessons.py",
     "course_utils.pitfalls": "test_exercises.py",  # wrong on purpose
-    "course_utils.workers": "test_distributed.py",  # each call starts processes
+    "course_utils.wrong_models": "test_padcheck_models.py",  # wrong on purpose
+    "course_utils.parallel.workers": "test_parallel.py",  # each call starts processes
     "course_utils.padcheck.__main__": "test_padcheck.py",
     "course_utils.padcheck": "test_padcheck.py",  # parts that only padcheck itself calls
     "course_utils.pictures": "test_pictures.py",  # cells and arrows of the pictures
     "course_utils.data.load_japanese_vowels": "test_data.py",  # a file, not a computation
-    "course_utils.data.split_validation": "test_data.py",  # scikit-learn's, with its own checks
+    "course_utils.data.split_validation": "test_data.py",  # by chance, with its own checks
     "course_utils.devices.environment_report": "test_devices.py",
     "course_utils.devices.set_up": "test_devices.py",  # sets the random state, as it promises
     "course_utils.backprop.compare": "test_backprop.py",  # says what differs, in an assertion
     "course_utils.graphs.recorded_graph": "test_graphs.py",
     "course_utils.graphs.recorded_nodes": "test_graphs.py",
-    "course_utils.distributed": "test_distributed.py",  # faults on purpose, and the command line
+    "course_utils.parallel.experiments": "test_parallel.py",  # faults on purpose
 }
 
 

@@ -13,8 +13,9 @@ from test_random_sequences import SIDES, pad_batch, the_lengths, whole
 from torch import Tensor, nn
 
 from course_utils import backprop as b
-from course_utils import data, models, shares
+from course_utils import data, models
 from course_utils import graphs as g
+from course_utils.parallel import shares
 
 pytestmark = pytest.mark.slow
 

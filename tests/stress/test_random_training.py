@@ -13,11 +13,12 @@ from test_random_models import made, one_at_a_time
 from test_random_sequences import the_lengths, whole
 from torch import Tensor, nn
 
-from course_utils import devices, distributed, shares, training
+from course_utils import devices, training
 from course_utils.data import Batch, SequenceDataset
 from course_utils.models import GatherRNN, LastStepRNN, MaskedRNN
 from course_utils.padcheck import assert_padding_invariant, padcheck
-from course_utils.pitfalls.models import LastColumnRNN, PaddedMeanRNN
+from course_utils.parallel import experiments, shares
+from course_utils.wrong_models import LastColumnRNN, PaddedMeanRNN
 
 pytestmark = pytest.mark.slow
 
@@ -150,7 +151,7 @@ def expected_fit(lengths, epochs, learning_rate, batch_size, clip, patience, buc
 @pytest.fixture(scope="module")
 def alone():
     """A group of one process."""
-    with distributed.joined() as device:
+    with experiments.joined() as device:
         yield device
 
 
@@ -188,9 +189,9 @@ def expected_count(count):
 
 
 def experiment(lengths, seed, name):
-    problem = distributed.example_problem(lengths, seed)
+    problem = experiments.example_problem(lengths, seed)
     problem["batches"] = [[[i] for i in range(len(problem["sequences"]))]]
-    found = distributed.EXPERIMENTS[name](problem, torch.device("cpu"))
+    found = experiments.EXPERIMENTS[name](problem, torch.device("cpu"))
     return {"averages": lambda: found["scaled sums"], "rounds_together": lambda: found[0],
             "rounds_joined": lambda: found[0]}.get(name, lambda: found)()  # fmt: skip
 
@@ -205,8 +206,8 @@ def draw_experiment(rng):
 def expected_experiment(lengths, seed, name):
     """One sequence at a time; rounds have one sequence each, the first is looked at."""
     the_lengths(lengths, least=1), whole(seed, 0)
-    problem = distributed.example_problem(lengths, seed)
-    model, total, count = distributed.build_model(problem), 0.0, 0
+    problem = experiments.example_problem(lengths, seed)
+    model, total, count = experiments.build_model(problem), 0.0, 0
     rows = list(zip(problem["sequences"], problem["targets"], strict=True))
     need(rows)
     if name == "gathered":

@@ -9,8 +9,8 @@ import torch
 from course_utils.data import small_batch
 from course_utils.lessons.entries import Case, Exercise
 from course_utils.models import MaskedRNN
+from course_utils.parallel.shares import scaled_loss, share_by_tokens, share_sum
 from course_utils.pitfalls import devices as pitfalls
-from course_utils.shares import scaled_loss, share_by_tokens, share_sum
 
 
 def _sums(error_sum: float, counts: Sequence[int], dtype: torch.dtype = torch.float32) -> Case:

@@ -52,8 +52,7 @@ class FinalStateRNN(RecurrentModel):
         """``(B, T, F)`` to ``(B, output_size)``; the lengths are ignored."""
         state = self.rnn(inputs)[1]
         hidden = state[0] if isinstance(state, tuple) else state
-        last_layer = hidden[-2:] if self.rnn.bidirectional else hidden[-1:]
-        return self.linear(torch.cat(list(last_layer), dim=-1))
+        return self.linear(self.last_layer(hidden))
 
 
 class UnpackedLastColumnRNN(RecurrentModel):
@@ -117,8 +116,7 @@ class SortedOrderRNN(RecurrentModel):
         """``(B, T, F)`` and lengths ``(B,)`` on the CPU to ``(B, output_size)``."""
         ordered, order = check_lengths(lengths).sort(descending=True, stable=True)
         hidden = self.run_packed(inputs[order.to(inputs.device)], ordered)[1]
-        last_layer = hidden[-2:] if self.rnn.bidirectional else hidden[-1:]
-        return self.linear(torch.cat(list(last_layer), dim=-1))
+        return self.linear(self.last_layer(hidden))
 
 
 class PaddedMeanRNN(RecurrentModel):
@@ -204,8 +202,7 @@ class ValueMaskRNN(RecurrentModel):
         """``(B, T, F)`` to ``(B, output_size)``; the lengths are ignored."""
         guessed = (inputs != 0).any(-1).sum(1).clamp(min=1).cpu()
         hidden = self.run_packed(inputs, guessed)[1]
-        last_layer = hidden[-2:] if self.rnn.bidirectional else hidden[-1:]
-        return self.linear(torch.cat(list(last_layer), dim=-1))
+        return self.linear(self.last_layer(hidden))
 
 
 class GridStandardizedRNN(RecurrentModel):
@@ -218,8 +215,7 @@ class GridStandardizedRNN(RecurrentModel):
         """``(B, T, F)`` and lengths ``(B,)`` on the CPU to ``(B, output_size)``."""
         scaled = (inputs - inputs.mean((0, 1))) / inputs.std((0, 1))
         hidden = self.run_packed(scaled, lengths)[1]
-        last_layer = hidden[-2:] if self.rnn.bidirectional else hidden[-1:]
-        return self.linear(torch.cat(list(last_layer), dim=-1))
+        return self.linear(self.last_layer(hidden))
 
 
 class StepModel(nn.Module):

@@ -6,7 +6,6 @@ import math
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -14,15 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from course_utils.distributed import EXPERIMENTS, build_model, example_problem
 from course_utils.explorers.several_devices import DEALINGS, bias_of_average, mean_errors
 from course_utils.models import MaskedRNN, oracle
+from course_utils.parallel.experiments import EXPERIMENTS, build_model, example_problem
+from course_utils.parallel.shares import scaled_loss, share_by_tokens, share_sum
+from course_utils.parallel.workers import WorkerError, run_workers
 from course_utils.pictures import draw_shares
-from course_utils.shares import scaled_loss, share_by_tokens, share_sum
-from course_utils.workers import WorkerError, run_workers
 
 TWO = [[0, 3], [1, 2]]
 BATCHES = [[[0], [1, 3], [2]], [[3]]]
+SLOW = 600  # seconds: what hangs must end, and no machine is that slow
 
 
 def truth(problem: dict, positions: list[int]) -> dict[str, torch.Tensor]:
@@ -50,12 +50,13 @@ def found(problem: dict) -> dict[str, list]:
         "ddp": ("with_ddp", {**problem, "shares": [[0, 1, 2, 3], []]}),
         "one_example": ("one_example", {**problem, "shares": [[1, 0], [1, 2]]}),
         "gathered": ("gathered", {**problem, "shares": [[1], [0, 2, 3]]}),
-        "alone": ("rounds_alone", {**problem, "batches": BATCHES, "patience": 1.0}),
+        "alone": ("rounds_alone", {**problem, "batches": BATCHES, "patience": 3.0}),
         "together": ("rounds_together", {**problem, "batches": BATCHES}),
         "joined": ("rounds_joined", {**problem, "batches": BATCHES}),
         "mixed": ("mixed_calls", problem),
     }
-    return dict(zip(experiments, run_workers(list(experiments.values())), strict=True))
+    jobs = list(experiments.values())
+    return dict(zip(experiments, run_workers(jobs, time_limit=SLOW), strict=True))
 
 
 def test_two_processes_have_the_gradients_of_one(found: dict, problem: dict):
@@ -122,7 +123,7 @@ def test_calls_of_different_meaning_are_mixed(found: dict):
 
 
 def test_torchrun_finds_the_same(problem: dict):
-    (ranks,) = run_workers([("averages", problem)], torchrun=True)
+    (ranks,) = run_workers([("averages", problem)], torchrun=True, time_limit=SLOW)
     assert len(ranks) == 2
     for rank in ranks:
         assert_close(rank["scaled sums"], truth(problem, [0, 1, 2, 3]), rtol=1e-9, atol=1e-12)
@@ -131,45 +132,52 @@ def test_torchrun_finds_the_same(problem: dict):
 @pytest.mark.parametrize("torchrun", [False, True])
 def test_a_worker_that_dies_is_named(problem: dict, torchrun: bool):
     with pytest.raises(WorkerError, match="in 'die': ValueError: this share cannot be read"):
-        run_workers([("die", problem)], torchrun=torchrun)
+        run_workers([("die", problem)], torchrun=torchrun, time_limit=SLOW)
 
 
-def test_a_worker_that_hangs_ends_in_time(problem: dict):
-    start = time.monotonic()
-    limit = 25.0  # enough to start on a busy machine
-    with pytest.raises(WorkerError) as caught:
-        run_workers([("hang", problem)], time_limit=limit)
-    assert time.monotonic() - start < limit + 5
-    assert "in 'hang': not done when the time was up at distributed.py" in str(caught.value)
-    assert "in hang" in str(caught.value)
-
-
-def test_none_is_left_running(problem: dict, monkeypatch: pytest.MonkeyPatch):
-    started = []
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen]:
+    """All processes that a test starts."""
+    found = []
     popen = subprocess.Popen
 
     def remember(*args, **kwargs) -> subprocess.Popen:
-        started.append(popen(*args, **kwargs))
-        return started[-1]
+        found.append(popen(*args, **kwargs))
+        return found[-1]
 
-    monkeypatch.setattr("course_utils.workers.subprocess.Popen", remember)
-    with pytest.raises(WorkerError, match="before its first experiment"):
-        run_workers([("hang", problem)], time_limit=0.6)
+    monkeypatch.setattr("course_utils.parallel.workers.subprocess.Popen", remember)
+    return found
+
+
+def test_a_worker_that_hangs_is_ended_and_says_where(problem: dict, started: list):
+    for limit in (10, 60, SLOW):  # a busy machine needs more than a few seconds to begin
+        with pytest.raises(WorkerError) as caught:
+            run_workers([("hang", problem)], time_limit=limit)
+        assert all(process.poll() is not None for process in started)
+        if "before its first experiment" not in str(caught.value):
+            break
+    assert "in 'hang': not done when the time was up at experiments.py" in str(caught.value)
+    assert "in hang" in str(caught.value)
+
+
+def test_none_is_left_running_where_there_was_no_time_to_begin(problem: dict, started: list):
+    with pytest.raises(WorkerError, match="before its first experiment: stopped, still running"):
+        run_workers([("hang", problem)], time_limit=0)
     assert len(started) == 2
     assert all(process.poll() is not None for process in started)
 
 
 def test_as_a_program_of_its_own():
     environment = {**os.environ, "COURSE_DEVICE": "cpu"}
-    command = [sys.executable, "-m", "course_utils.distributed"]
-    run = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=100)
+    command = [sys.executable, "-m", "course_utils.parallel.experiments"]
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=SLOW)
     assert run.returncode == 0, run.stderr
     assert "rank 0 of 1 on cpu: 17 real steps" in run.stdout
 
 
 def test_workers_import_torch_alone():
     program = (
-        "import sys, course_utils.distributed\n"
+        "import sys, course_utils.parallel.experiments\n"
         "print([m for m in ('sktime', 'pandas', 'matplotlib', 'IPython', 'ipywidgets', "
         "'torch._dynamo') if m in sys.modules])"
     )

@@ -2,10 +2,10 @@
 
 Run by ``torchrun``, or by plain Python as a single process::
 
-    torchrun --standalone --nproc-per-node 2 -m course_utils.distributed
+    torchrun --standalone --nproc-per-node 2 -m course_utils.parallel.experiments
 
-``course_utils.workers`` starts it from a notebook. The processes talk through gloo on CPUs, and
-through NCCL where each of them has a GPU of its own.
+``course_utils.parallel.workers`` starts it from a notebook. The processes talk through gloo on
+CPUs, and through NCCL where each of them has a GPU of its own.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ from course_utils.checks import check_count, check_some_lengths
 from course_utils.data import small_batch
 from course_utils.devices import get_device
 from course_utils.models import MaskedRNN
-from course_utils.sequences import last_steps, lengths_of, pad_batch
-from course_utils.shares import (
+from course_utils.parallel.shares import (
     average_gradients,
     gather_counts,
     gather_padded,
@@ -40,6 +39,7 @@ from course_utils.shares import (
     share_by_tokens,
     share_sum,
 )
+from course_utils.sequences import last_steps, lengths_of, pad_batch
 
 # Sequences, targets, a model's weights and sizes, and sometimes how to deal the sequences out:
 # plain containers and tensors, so that a file of them can be read with ``weights_only=True``.

@@ -1,7 +1,7 @@
 """Start worker processes from a notebook, with a time limit and a clear message if one fails.
 
-The workers run ``course_utils.distributed``. They meet through a file, or through the port that
-``torchrun --standalone`` finds free; no port is fixed.
+The workers run ``course_utils.parallel.experiments``. They meet through a file, or through the
+port that ``torchrun --standalone`` finds free; no port is fixed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-_WORKER = ("-m", "course_utils.distributed")
+_WORKER = ("-m", "course_utils.parallel.experiments")
 _ERROR = re.compile(r"^(?:\[rank\d+\]: ?)?((?:\w+\.)*\w*(?:Error|Exception|Interrupt)\b.*)$", re.M)
 _CONSEQUENCES = "ChildFailedError|Connection closed by peer|Connection reset"
 _PLACE = re.compile(r'File ".*?(\w+\.py)", line (\d+) in (\w+)')
@@ -42,7 +42,7 @@ def run_workers(
     running afterwards, whatever happens, an interrupt included.
 
     Args:
-        experiments: names of functions in ``course_utils.distributed`` and their problems.
+        experiments: names of functions in ``course_utils.parallel.experiments`` and their problems.
         processes: how many workers share the work.
         time_limit: most seconds for everything, start included.
         torchrun: let PyTorch's own launcher start the workers.
@@ -128,7 +128,7 @@ def _tell(rank: int, state: int | None, log: str) -> str:
     if "Timeout (" in log:
         places = _PLACE.findall(log.split("Timeout (")[1])
         waiting = next(
-            (f" at {f}, line {n}, in {w}" for f, n, w in places if f == "distributed.py"), ""
+            (f" at {f}, line {n}, in {w}" for f, n, w in places if f == "experiments.py"), ""
         )
         return f"- worker {rank} {where}: not done when the time was up{waiting}"
     if state is None:
