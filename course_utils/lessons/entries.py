@@ -25,6 +25,24 @@ class Case:
 
 
 @dataclass(frozen=True)
+class ExerciseText:
+    """What is read of an exercise; see :class:`Exercise`."""
+
+    key: str
+    number: str
+    title: str
+    difficulty: int
+    minutes: int
+    task: str
+    hints: Sequence[str]
+
+    @property
+    def notebook(self) -> int:
+        """The number of the notebook that the exercise stands in."""
+        return int(self.number.split(".")[0])
+
+
+@dataclass(frozen=True)
 class Exercise:
     """One exercise.
 
@@ -102,3 +120,38 @@ class Guess:
     why: str
     options: Sequence[Option] = ()
     unit: str | None = None
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word of the course, what it means, and the number of the notebook that teaches it."""
+
+    name: str
+    meaning: str
+    notebook: int
+
+
+@dataclass(frozen=True)
+class PatientText:
+    """What is read of a patient of the clinic.
+
+    Args:
+        name: under which it is admitted.
+        symptom: as people report it.
+        test: how to find out, in a few words.
+        notebook: the number of the notebook that explains it.
+    """
+
+    name: str
+    symptom: str
+    test: str
+    notebook: int
+
+
+@dataclass(frozen=True)
+class Saying:
+    """A row of the field guide: what is asked or said, what to do, the notebook's number."""
+
+    said: str
+    advice: str
+    notebook: int
