@@ -31,8 +31,8 @@ def solve_cell(source: str) -> str:
             names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
             names += [f"{argument.arg}={argument.arg}" for argument in node.args.kwonlyargs]
             node.body = ast.parse(
-                "from course_utils.lessons.exercises import EXERCISES\n"
-                f"return EXERCISES[{key!r}].reference({', '.join(names)})"
+                "from course_utils.lessons.topics import find_exercise\n"
+                f"return find_exercise({key!r}).reference({', '.join(names)})"
             ).body
     return ast.unparse(ast.fix_missing_locations(tree))
 

@@ -16,10 +16,11 @@ import torch
 from course_utils.lessons import WrongAnswer, check
 from course_utils.lessons.checking import hand_out, judge, run_case, same_outcome
 from course_utils.lessons.entries import Exercise
-from course_utils.lessons.exercises import EXERCISES
 from course_utils.lessons.feedback import verdict_message
+from course_utils.lessons.topics import exercises
 from course_utils.pitfalls.wrong import Wrong
 
+EXERCISES = exercises()
 EXERCISE_LIST = list(EXERCISES.values())
 WRONGS = [(e, w) for e in EXERCISE_LIST for w in e.wrong]
 

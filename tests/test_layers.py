@@ -38,6 +38,7 @@ LAYERS = (
     "pitfalls",
     "explorers",
     "lessons",
+    "topics",
 )
 COMPUTE = LAYERS[: LAYERS.index("workers") + 1]
 HEAVY = ("sktime", "pandas", "matplotlib", "sklearn", "IPython", "ipywidgets", "anywidget")

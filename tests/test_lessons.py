@@ -21,12 +21,13 @@ from course_utils.lessons.checking import judge
 from course_utils.lessons.compare import brief, difference
 from course_utils.lessons.controls import plain
 from course_utils.lessons.entries import Case, Exercise
-from course_utils.lessons.exercises import EXERCISES
 from course_utils.lessons.feedback import rich, verdict_message
 from course_utils.lessons.guard import TimeUp, run_guarded
 from course_utils.lessons.questions import guess_answer, guess_card, quiz_card
-from course_utils.lessons.quizzes import GUESSES, QUIZZES
-from course_utils.lessons.terms import TERMS, glossary_message
+from course_utils.lessons.terms import glossary_message
+from course_utils.lessons.topics import exercises, guesses, quizzes, terms
+
+EXERCISES, QUIZZES, GUESSES = exercises(), quizzes(), guesses()
 
 
 @pytest.fixture(autouse=True)
@@ -415,11 +416,11 @@ def test_calls_in_a_notebook_show_something(capsys):
 
 def test_glossary():
     everything = glossary_message(())
-    for term, (meaning, notebook) in TERMS.items():
-        assert f"{term}: {meaning}" in everything.text
-        assert meaning.endswith(".")
-        assert 0 <= notebook <= 11
-    assert list(TERMS) == sorted(TERMS)
-    assert glossary_message(("Mask",)).text == f"mask: {TERMS['mask'][0]}"
+    assert everything.text.splitlines() == [
+        f"{term.name}: {term.meaning}" for term in terms().values()
+    ]
+    for term in terms().values():
+        assert term.meaning.endswith(".")
+    assert glossary_message(("Mask",)).text == f"mask: {terms()['mask'].meaning}"
     assert "Did you mean: oracle" in glossary_message(("orakle",)).text
     assert "not in the glossary" in glossary_message(("qqqq",)).html

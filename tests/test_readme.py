@@ -10,8 +10,9 @@ import nbformat
 from course_utils.course import NOTEBOOKS
 from course_utils.data import SMALL_LENGTHS
 from course_utils.diagrams import draw_readers
-from course_utils.lessons.exercises import EXERCISES
+from course_utils.lessons.topics import exercises
 
+EXERCISES = exercises()
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 PICTURE = ROOT / "notebooks" / "images" / "readers.svg"

@@ -11,8 +11,9 @@ from nbclient.exceptions import CellExecutionError
 from solve import checked_key, keys_in, run_notebook, solve_cell, solve_notebook
 
 from course_utils.lessons import progress
-from course_utils.lessons.exercises import EXERCISES
+from course_utils.lessons.topics import exercises
 
+EXERCISES = exercises()
 PATHS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
@@ -53,7 +54,7 @@ def test_solving_replaces_the_body_alone():
         '@check("padding.pad_batch")\ndef f(a, b=1, *, c=2):\n    raise NotImplementedError\nf(1)'
     )
     solved = solve_cell(cell)
-    assert "EXERCISES['padding.pad_batch'].reference(a, b, c=c)" in solved
+    assert "find_exercise('padding.pad_batch').reference(a, b, c=c)" in solved
     assert solved.endswith("f(1)")
     assert "NotImplementedError" not in solved
 

@@ -15,8 +15,9 @@ from solve import keys_in, solve_notebook
 
 from course_utils.course import NOTEBOOKS
 from course_utils.lessons.answers import answer_key, main
-from course_utils.lessons.exercises import EXERCISES
+from course_utils.lessons.topics import exercises
 
+EXERCISES = exercises()
 ROOT = Path(__file__).parents[1]
 SHORT = ROOT / "notebooks" / "06_masked_loss.ipynb"
 TEACHING = (ROOT / "TEACHING.md").read_text("utf-8")
@@ -59,8 +60,8 @@ def test_plans_add_up_and_fit_into_their_days(heading: str, longest: int):
     assert covered == sorted(set(covered))
     if heading == "Two days":
         assert covered == list(MINUTES)
-    for numbers, exercises, minutes in rows:
-        chosen = exercises.replace("–", "").split(", ") if exercises != "–" else []
+    for numbers, homework, minutes in rows:
+        chosen = homework.replace("–", "").split(", ") if homework != "–" else []
         assert {exercise.partition(".")[0] for exercise in chosen} <= set(numbers.split(", "))
         assert int(minutes) == minutes_of(numbers.split(", "), chosen)
     assert longest / 2 < sum(int(row[2]) for row in rows) <= longest

@@ -12,15 +12,15 @@ from collections.abc import Iterable
 
 from course_utils.lessons.cards import solution_source
 from course_utils.lessons.entries import Exercise
-from course_utils.lessons.exercises import EXERCISES
+from course_utils.lessons.topics import exercises, topic_of
 
 # More wrong versions than this are told apart by their parts, and a list of them helps nobody.
 _MOST_WRONG = 12
 
 
-def answer_key(exercises: Iterable[Exercise]) -> str:
+def answer_key(chosen: Iterable[Exercise]) -> str:
     """One section an exercise: task, solution, and what wrong answers look like."""
-    return "\n".join(_section(exercise) for exercise in exercises)
+    return "\n".join(_section(exercise) for exercise in chosen)
 
 
 def _section(exercise: Exercise) -> str:
@@ -35,16 +35,13 @@ def _section(exercise: Exercise) -> str:
 
 def main(wanted: list[str]) -> int:
     """Print the answer key of the exercises whose key or topic is named, or of all."""
-    chosen = [
-        exercise
-        for key, exercise in EXERCISES.items()
-        if not wanted or key in wanted or key.split(".")[0] in wanted
-    ]
-    known = {*EXERCISES, *(key.split(".")[0] for key in EXERCISES)}
+    names = {key: {key, topic_of(key)} for key in exercises()}
+    known = set().union(*names.values())
     if unknown := [name for name in wanted if name not in known]:
         print(f"there is no exercise or topic {unknown[0]!r}: use {sorted(known)}", file=sys.stderr)
         return 2
-    print(answer_key(chosen))
+    chosen = [key for key in names if not wanted or names[key] & set(wanted)]
+    print(answer_key(exercises()[key] for key in chosen))
     return 0
 
 

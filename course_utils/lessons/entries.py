@@ -97,13 +97,17 @@ class Question:
 
 @dataclass(frozen=True)
 class Quiz:
-    """Questions at the end of a notebook; a placement quiz ends in advice where to start."""
+    """Questions at the end of a notebook.
+
+    A placement quiz ends in advice where to start; ``placement`` is what it advises who has
+    everything right.
+    """
 
     key: str
     notebook: int
     title: str
     questions: Sequence[Question]
-    placement: bool = False
+    placement: str = ""
 
 
 @dataclass(frozen=True)

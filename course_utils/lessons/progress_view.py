@@ -8,10 +8,9 @@ import ipywidgets as widgets
 
 from course_utils.lessons import progress
 from course_utils.lessons.controls import panel, text
-from course_utils.lessons.entries import Exercise, Quiz
-from course_utils.lessons.exercises import EXERCISES
+from course_utils.lessons.entries import ExerciseText, Quiz
 from course_utils.lessons.feedback import box, rich
-from course_utils.lessons.quizzes import QUIZZES
+from course_utils.lessons.topics import exercise_texts, quizzes
 
 _SIGNS = {"right": "●", "not yet": "◐", None: "○"}
 _WORDS = {"right": "right", "not yet": "begun", None: "open"}
@@ -57,7 +56,7 @@ def _download_link(items: progress.Items) -> str:
 
 
 def _table(items: progress.Items) -> str:
-    numbers = sorted({e.notebook for e in [*EXERCISES.values(), *QUIZZES.values()]})
+    numbers = sorted({e.notebook for e in [*exercise_texts().values(), *quizzes().values()]})
     rows = "".join(_row(number, items) for number in numbers)
     head = "".join(
         f'<th scope="col" style="text-align:left;padding:2px 12px 2px 0">{name}</th>'
@@ -70,11 +69,9 @@ def _table(items: progress.Items) -> str:
 
 
 def _row(number: int, items: progress.Items) -> str:
-    exercises = [e for e in EXERCISES.values() if e.notebook == number]
-    quizzes = [q for q in QUIZZES.values() if q.notebook == number]
     cells = [
-        "<br>".join(_exercise(e, items) for e in exercises),
-        "<br>".join(_quiz(q, items) for q in quizzes),
+        "<br>".join(_exercise(e, items) for e in exercise_texts().values() if e.notebook == number),
+        "<br>".join(_quiz(q, items) for q in quizzes().values() if q.notebook == number),
     ]
     style = "text-align:left;vertical-align:top;padding:2px 12px 2px 0"
     data = "".join(f'<td style="{style}">{cell}</td>' for cell in cells)
@@ -85,7 +82,7 @@ def _status(name: str, items: progress.Items) -> str | None:
     return items.get(name, {}).get("status")
 
 
-def _exercise(exercise: Exercise, items: progress.Items) -> str:
+def _exercise(exercise: ExerciseText, items: progress.Items) -> str:
     status = _status(f"exercise:{exercise.key}", items)
     sign = f'<span aria-hidden="true">{_SIGNS[status]}</span>'
     return f"{sign} {exercise.number} {rich(exercise.title)}: {_WORDS[status]}"

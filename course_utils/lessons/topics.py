@@ -6,20 +6,30 @@ done once; a module is imported when one of its exercises is asked for.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import functools
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from course_utils.lessons.entries import ExerciseText, Guess, PatientText, Quiz, Saying, Term
+from course_utils.lessons.entries import (
+    Exercise,
+    ExerciseText,
+    Guess,
+    PatientText,
+    Quiz,
+    Saying,
+    Term,
+)
+from course_utils.lessons.exercises import EXERCISES
 from course_utils.lessons.reading import Entry, read_topic
 
 TOPICS = files("course_utils.topics")
 
 
 @functools.cache
-def _entries() -> dict[str, dict[str, tuple[str, Entry]]]:
+def read_all() -> dict[str, dict[str, tuple[str, Entry]]]:
     """Kind and key -> name of the topic, and what stands there."""
     names = sorted(path.name for path in TOPICS.iterdir() if path.name.endswith(".md"))
     found: dict[str, dict[str, tuple[str, Entry]]] = {}
@@ -34,7 +44,7 @@ def _entries() -> dict[str, dict[str, tuple[str, Entry]]]:
 
 
 def _contents(kind: str) -> dict[str, Any]:
-    return {key: entry.content for key, (_, entry) in _entries().get(kind, {}).items()}
+    return {key: entry.content for key, (_, entry) in read_all().get(kind, {}).items()}
 
 
 def find(entries: Mapping[str, Any], key: str, what: str) -> Any:
@@ -55,6 +65,26 @@ def exercise_texts() -> dict[str, ExerciseText]:
     texts = _contents("Exercise")
     order = sorted(texts, key=lambda key: [int(part) for part in texts[key].number.split(".")])
     return {key: texts[key] for key in order}
+
+
+def exercises() -> dict[str, Exercise]:
+    """All exercises by key, in the order of their numbers."""
+    return {key: find_exercise(key) for key in exercise_texts()}
+
+
+def find_exercise(key: str) -> Exercise:
+    """The exercise of this key: what is read of it, and what runs.
+
+    Raises:
+        KeyError: there is none.
+    """
+    texts = find(exercise_texts(), key, "exercise")
+    return dataclasses.replace(EXERCISES[key], **vars(texts))
+
+
+def topic_of(key: str) -> str:
+    """The name of the topic in whose file the exercise of this key stands."""
+    return find(read_all()["Exercise"], key, "exercise")[0]
 
 
 def quizzes() -> dict[str, Quiz]:
