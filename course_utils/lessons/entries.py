@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from course_utils.lessons.solutions import Solution, solution_of
 from course_utils.pitfalls.wrong import Wrong
 
 
@@ -51,7 +52,6 @@ class Exercise:
         number: the notebook's number and the exercise's: ``"3.1"``. The stub raises
             ``NotImplementedError`` with it.
         title, difficulty, minutes, task: what the card shows; difficulty is 1 to 3.
-        reference: the right function, which exists once.
         cases: builds the cases when they are needed, always the same ones, the smallest first.
         wrong: wrong versions; no two of them agree on all cases.
         hints: shown one at a time, from vague to exact.
@@ -63,10 +63,19 @@ class Exercise:
     difficulty: int
     minutes: int
     task: str
-    reference: Callable[..., Any]
     cases: Callable[[], Sequence[Case]]
     wrong: Sequence[Wrong]
     hints: Sequence[str]
+
+    @property
+    def solution(self) -> Solution:
+        """The solution that is shown, from the topics."""
+        return solution_of(self.key)
+
+    @property
+    def reference(self) -> Callable[..., Any]:
+        """The solution's function, by which answers are judged."""
+        return self.solution.function
 
     @property
     def notebook(self) -> int:
