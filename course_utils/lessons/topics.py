@@ -103,7 +103,7 @@ def terms() -> dict[str, Term]:
     return {name: found[name] for name in sorted(found)}
 
 
-def patients() -> dict[str, PatientText]:
+def patient_texts() -> dict[str, PatientText]:
     """What is read of the clinic's patients, by name, in the order of the file."""
     return _contents("Patient")
 

@@ -1,25 +1,23 @@
-"""The bug clinic: eighteen patients, the cure of each, and the source of both."""
+"""The bug clinic: eighteen patients, and the cure of each; what is read is in ``clinic.md``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any
 
 import torch
-from IPython.display import display
 from torch import Tensor, nn
 
 from course_utils.data import SequenceDataset
-from course_utils.lessons.feedback import Message, code_block
-from course_utils.lessons.solutions import plain_source
+from course_utils.lessons.patients import Patient, show_source
 from course_utils.masked import masked_cross_entropy, masked_mse, masked_softmax
 from course_utils.models import LastStepRNN, MaskedRNN, MeanPoolRNN, RecurrentModel
 from course_utils.pitfalls import clinic, loss, masking, models
-from course_utils.pitfalls.wrong import Wrong
 from course_utils.sequences import Lengths, convert_mask, lengths_to_mask
 from course_utils.topics.loss import accumulate
 from course_utils.training import Loss, evaluate
+
+__all__ = ["PATIENTS", "admit", "show_source"]
 
 
 class ZeroedConvolution(models.EdgeConvolution):
@@ -69,169 +67,91 @@ def evaluates(model: nn.Module, dataset: SequenceDataset, *, batch_size: int, lo
     return evaluate(model, dataset, batch_size=batch_size, loss=loss).loss
 
 
-@dataclass(frozen=True)
-class Patient:
-    """Something wrong that runs, and the same without the mistake.
-
-    ``kind`` says how the mistake shows: padcheck is ``"red"``, padcheck is ``"green"`` although
-    the model is wrong, or a ``"function"`` is compared with the right one.
-    """
-
-    symptom: str
-    """As people report it."""
-    test: str
-    """How to find out, in a few words."""
-    notebook: str
-    """The notebook that explains it, such as ``"03_padding"``."""
-    wrong: type[nn.Module] | Wrong
-    """From ``pitfalls``."""
-    cure: Callable[..., Any]
-    kind: Literal["red", "green", "function"] = "red"
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Keyword arguments of both models."""
-    mode: Literal["eval", "train"] = "eval"
-    """The mode in which padcheck is asked."""
-
-
 _GRU = {"cell": "gru"}
 PATIENTS: dict[str, Patient] = {
     "last column": Patient(
-        "Right in the batch, wrong alone",
-        "Run each sequence alone and compare.",
-        "07_last_step_extraction",
         models.LastColumnRNN,
         LastStepRNN,
         options=_GRU,
     ),
     "final state": Patient(
-        "A longer neighbour changes my vector",
-        "Pad the same batch further and compare.",
-        "07_last_step_extraction",
         models.FinalStateRNN,
         LastStepRNN,
         options=_GRU,
     ),
     "column of zeros": Patient(
-        "All short sequences get the same answer",
-        "Compare the answers of the short rows with each other.",
-        "07_last_step_extraction",
         models.UnpackedLastColumnRNN,
         LastStepRNN,
         options=_GRU,
     ),
     "mean over pads": Patient(
-        "Short sequences get small vectors",
-        "Double the padding: does the vector halve?",
-        "04_masking",
         models.PaddedMeanRNN,
         MeanPoolRNN,
     ),
     "one step backward": Patient(
-        "Two directions are no better than one",
-        "Which steps does each half have a gradient to? (padcheck stays green)",
-        "07_last_step_extraction",
         models.BackwardAtLastStepRNN,
         LastStepRNN,
         kind="green",
         options={"bidirectional": True},
     ),
     "wrong layer": Patient(
-        "My second layer does not learn",
-        "Which parameters have a gradient of exactly 0? (padcheck stays green)",
-        "07_last_step_extraction",
         models.FirstLayerStatesRNN,
         LastStepRNN,
         kind="green",
         options={"bidirectional": True, "num_layers": 2},
     ),
     "backward direction": Patient(
-        "My tagger changes its mind about real words",
-        "Write other numbers into the pads: what changes at real steps?",
-        "05_packed_sequences",
         models.PaddedBidirectionalRNN,
         MaskedRNN,
         options={"bidirectional": True},
     ),
     "layout": Patient(
-        "Changing one sample changes another",
-        "Change one row and watch the others.",
-        "03_padding",
         models.TimeMajorRNN,
         MaskedRNN,
     ),
     "lost order": Patient(
-        "Answers seem mixed up between samples",
-        "Shuffle the rows: every answer must move along.",
-        "05_packed_sequences",
         models.SortedOrderRNN,
         LastStepRNN,
         options=_GRU,
     ),
     "edge": Patient(
-        "Only the end of each sequence is wrong",
-        "Alone against batched, step by step.",
-        "10_beyond_rnns",
         models.EdgeConvolution,
         ZeroedConvolution,
     ),
     "batch statistics": Patient(
-        "Training and evaluation disagree",
-        "padcheck(..., mode='train').",
-        "10_beyond_rnns",
         models.BatchNormOverTime,
         LayerNormOverFeatures,
         mode="train",
     ),
     "inverted mask": Patient(
-        "I gave attention a mask and it got worse",
-        "Gradient of real results at the real steps and at the pads.",
-        "04_masking",
         models.InvertedMaskTransformer,
         MaskedTransformer,
     ),
     "large negative score": Patient(
-        "It worked until one sequence was empty",
-        "Give it a row without real steps, and half precision.",
-        "04_masking",
         masking.large_negative_scores,
         masked_softmax,
         kind="function",
     ),
     "end token": Patient(
-        "The model never stops",
-        "Sign of the gradient at the end token's logit.",
-        "06_masked_loss",
         loss.ignores_class_zero,
         masked_cross_entropy,
         kind="function",
     ),
     "NaN gradient": Patient(
-        "The loss is fine and the weights are NaN",
-        "Put NaN at the pads; look at gradients, not at the loss.",
-        "06_masked_loss",
         loss.selects_too_late,
         masked_mse,
         kind="function",
     ),
     "wrong divisor": Patient(
-        "The loss falls when a long sequence joins",
-        "Compare with the mean over real steps, one at a time.",
-        "06_masked_loss",
         models.LongestLengthLossRNN,
         MaskedLossRNN,
     ),
     "accumulation": Patient(
-        "Smaller micro-batches train another model",
-        "Compare with the gradient of the whole batch.",
-        "06_masked_loss",
         loss.averages_means,
         accumulate,
         kind="function",
     ),
     "mean of means": Patient(
-        "The validation loss depends on the batch size",
-        "Evaluate with two batch sizes.",
-        "06_masked_loss",
         clinic.averages_batch_losses,
         evaluates,
         kind="function",
@@ -258,35 +178,4 @@ def admit(
     """
     if name not in PATIENTS:
         raise KeyError(f"there is no patient {name!r}, there are {list(PATIENTS)}")
-    patient = PATIENTS[name]
-    if patient.kind == "function":
-        return patient.wrong, patient.cure
-    torch.manual_seed(seed)
-    sick, well = (kind(10, 8, 2, **patient.options) for kind in (patient.wrong, patient.cure))
-    weights = sick.state_dict()
-    well.load_state_dict({key: weights[key] for key in well.state_dict()})
-    return sick.double().to(device), well.double().to(device)
-
-
-def show_source(thing: Any, method: str = "forward") -> None:
-    """Show the code of a function, or of one method of a model, marked as wrong if it is.
-
-    Args:
-        thing: a function, a solution, a wrong version, or a model.
-        method: which method of a model.
-    """
-    display(source_message(thing, method))
-
-
-def source_message(thing: Any, method: str = "forward") -> Message:
-    """What :func:`show_source` shows."""
-    if isinstance(thing, Wrong):
-        function, is_wrong = thing.function, True
-    elif isinstance(thing, nn.Module):
-        function = getattr(type(thing), method)
-        is_wrong = "belief" in vars(type(thing))
-    else:
-        function, is_wrong = getattr(thing, "function", thing), False
-    name = f"{type(thing).__name__}.{method}" if isinstance(thing, nn.Module) else function.__name__
-    code = f"# {'wrong' if is_wrong else 'right'}: {name}\n{plain_source(function)}"
-    return Message(code_block(code), code)
+    return PATIENTS[name].versions(device, seed)
