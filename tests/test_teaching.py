@@ -72,33 +72,8 @@ def test_twelve_weeks_are_the_notebooks_with_all_exercises_to_hand_in():
     assert [int(number) for number, _, _ in rows] == list(MINUTES)
     for number, minutes, to_hand_in in rows:
         assert int(minutes) == MINUTES[int(number)]
-        own = [e.number for e in EXERCISES.values() if e.notebook == int(number)]
-        if int(number) > 0 and own:
-            assert own[0] in to_hand_in
-            assert own[-1] in to_hand_in
-
-
-@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda path: path.stem)
-def test_minutes_by_section_are_those_of_the_notebook(path: Path):
-    number = int(path.stem[:2])
-    row = re.search(rf"^\| {number} · .* \| (.*) \|$", table_of("Minutes by section"), re.M)[1]
-    parts = [re.fullmatch(r"(.+?) (\d+)(?: \((.+)\))?", part) for part in row.split(" · ")]
-    cells = nbformat.read(path, 4).cells
-    sections: dict[str, list[str]] = {}
-    for cell in cells:
-        if cell.cell_type == "markdown":
-            sections |= {name: [] for name in re.findall(r"^## (.+)", cell.source, re.M)}
-        elif sections:
-            keys = re.findall(r'^exercise\("([\w.]+)"\)', cell.source, re.M)
-            sections[list(sections)[-1]] += [
-                f"{EXERCISES[key].number}: {EXERCISES[key].minutes}" for key in keys
-            ]
-    for closing in ("Summary", "In your own code", "References"):
-        del sections[closing]
-    assert {part[1]: part[3] for part in parts} == {
-        name: ", ".join(work) or None for name, work in sections.items()
-    }
-    assert sum(int(part[2]) for part in parts) == MINUTES[number]
+        work = any(e.notebook == int(number) for e in EXERCISES.values())
+        assert ("exercises" in to_hand_in) == (work and number != "0")
 
 
 def test_what_it_names_exists():
