@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ import pytest
 from course_utils.course import NOTEBOOKS
 from course_utils.lessons import topics
 from course_utils.lessons.entries import (
-    ExerciseText,
+    Exercise,
     Guess,
     Option,
     PatientText,
@@ -118,7 +119,7 @@ def test_every_kind_of_section_is_read():
     assert [(entry.kind, entry.content) for entry in read_topic(TOPIC, "padding.md")] == [
         (
             "Exercise",
-            ExerciseText(
+            Exercise(
                 "padding.pad_batch",
                 "3.1",
                 "Pad by hand",
@@ -126,6 +127,7 @@ def test_every_kind_of_section_is_read():
                 8,
                 "Stack sequences into `(B, T, F)`, and keep *their* order.",
                 ("Find `T`.", "Use `torch.cat`: it keeps the gradient."),
+                "padding",
             ),
         ),
         ("Quiz", Quiz("padding", 3, "How padding works", questions)),
@@ -242,17 +244,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_topic_is_found_by_its_file_whatever_its_keys(folder: Path):
     (folder / "ragged.md").write_text(TOPIC, "utf-8")
     (folder / "notes.txt").write_text("no topic", "utf-8")
-    assert list(topics.exercise_texts()) == ["padding.pad_batch"]
-    assert topics.topic_of("padding.pad_batch") == "ragged"
+    assert list(topics.exercises()) == ["padding.pad_batch"]
+    assert topics.find_exercise("padding.pad_batch").topic == "ragged"
     with pytest.raises(KeyError, match=r"did you mean 'padding\.pad_batch'"):
-        topics.topic_of("padding.pad_batches")
+        topics.find_exercise("padding.pad_batches")
 
 
 def test_the_same_key_in_two_files_is_refused(folder: Path):
     (folder / "a.md").write_text(TOPIC, "utf-8")
     (folder / "b.md").write_text(TOPIC, "utf-8")
     with pytest.raises(TextError, match=r"b\.md, line 5: .*again, as in .*a\.md, line 5; expected"):
-        topics.exercise_texts()
+        topics.exercises()
 
 
 def test_files_are_read_once(folder: Path):
@@ -262,19 +264,40 @@ def test_files_are_read_once(folder: Path):
     assert len(topics.guesses()) == 2
 
 
+def test_an_exercise_imports_its_own_topic_alone():
+    code = (
+        "import sys\n"
+        "from course_utils.lessons.topics import find_exercise\n"
+        "exercise = find_exercise('devices.scaled_loss')\n"
+        "loaded = lambda: {m for m in sys.modules if m.startswith('course_utils.topics.')}\n"
+        "assert not loaded()\n"
+        "assert exercise.solution.key == 'devices.scaled_loss'\n"
+        "assert loaded() == {'course_utils.topics.several_devices'}, loaded()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_text_without_a_solution_is_told():
+    exercise = dataclasses.replace(topics.find_exercise("padding.pad_batch"), key="padding.none")
+    with pytest.raises(KeyError, match=r"topics/padding\.py has no solution 'padding\.none'"):
+        _ = exercise.solution
+
+
 # What the course has.
 
 
 def test_every_file_holds_something_and_every_topic_that_runs_has_a_text():
-    read = {topic for by_key in topics.read_all().values() for topic, _ in by_key.values()}
-    names = {path.name for path in files("course_utils.topics").iterdir()}
-    assert read == {name.removesuffix(".md") for name in names if name.endswith(".md")}
+    entries = [entry for by_key in topics.read_all().values() for entry in by_key.values()]
+    read = {Path(entry.place.file).stem for entry in entries}
+    folder = ROOT / "course_utils" / "topics"
+    assert read == {path.stem for path in folder.glob("*.md")}
+    assert {path.stem for path in folder.glob("[!_]*.py")} <= read
 
 
 def test_exercises_are_numbered_in_the_order_of_their_file():
-    numbers = [text.number for text in topics.exercise_texts().values()]
+    numbers = [text.number for text in topics.exercises().values()]
     assert len(set(numbers)) == len(numbers)
-    in_files = [entry.content for _, entry in topics.read_all()["Exercise"].values()]
+    in_files = [entry.content for entry in topics.read_all()["Exercise"].values()]
     for number in {text.notebook for text in in_files}:
         mine = [text.number for text in in_files if text.notebook == number]
         assert mine == [f"{number}.{place}" for place in range(1, len(mine) + 1)]
@@ -283,7 +306,7 @@ def test_exercises_are_numbered_in_the_order_of_their_file():
 def test_notebooks_that_texts_name_exist():
     found = {notebook.number for notebook in NOTEBOOKS}
     for by_key in topics.read_all().values():
-        for key, (_, entry) in by_key.items():
+        for key, entry in by_key.items():
             assert entry.content.notebook in found, key
     for quiz in topics.quizzes().values():
         assert {question.notebook for question in quiz.questions} <= found
@@ -307,8 +330,8 @@ CALLS = {int(path.stem[:2]): calls_in(path) for path in PATHS}
 @pytest.mark.parametrize(
     ("function", "entries", "unused"),
     [
-        ("exercise", topics.exercise_texts(), set()),
-        ("check", topics.exercise_texts(), set()),
+        ("exercise", topics.exercises(), set()),
+        ("check", topics.exercises(), set()),
         ("quiz", topics.quizzes(), set()),
         ("guess", topics.guesses(), UNUSED_GUESSES),
     ],

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 
 from course_utils.lessons.entries import Exercise
-from course_utils.lessons.topics import exercises, topic_of
+from course_utils.lessons.topics import exercises
 
 # More wrong versions than this are told apart by their parts, and a list of them helps nobody.
 _MOST_WRONG = 12
@@ -33,7 +33,7 @@ def _section(exercise: Exercise) -> str:
 
 def main(wanted: list[str]) -> int:
     """Print the answer key of the exercises whose key or topic is named, or of all."""
-    names = {key: {key, topic_of(key)} for key in exercises()}
+    names = {key: {key, exercise.topic} for key, exercise in exercises().items()}
     known = set().union(*names.values())
     if unknown := [name for name in wanted if name not in known]:
         print(f"there is no exercise or topic {unknown[0]!r}: use {sorted(known)}", file=sys.stderr)

@@ -11,8 +11,7 @@ from IPython.display import display
 from torch import nn
 
 from course_utils.lessons.feedback import Message, code_block
-from course_utils.lessons.solutions import plain_source
-from course_utils.pitfalls.wrong import Wrong
+from course_utils.lessons.solutions import Wrong, plain_source
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Patient:
     """
 
     wrong: type[nn.Module] | Wrong
-    """From ``pitfalls``."""
+    """From ``course_utils.pitfalls.models`` or from a topic."""
     cure: Callable[..., Any]
     kind: Literal["red", "green", "function"] = "red"
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -8,9 +8,9 @@ import ipywidgets as widgets
 
 from course_utils.lessons import progress
 from course_utils.lessons.controls import panel, text
-from course_utils.lessons.entries import ExerciseText, Quiz
+from course_utils.lessons.entries import Exercise, Quiz
 from course_utils.lessons.feedback import box, rich
-from course_utils.lessons.topics import exercise_texts, quizzes
+from course_utils.lessons.topics import exercises, quizzes
 
 _SIGNS = {"right": "●", "not yet": "◐", None: "○"}
 _WORDS = {"right": "right", "not yet": "begun", None: "open"}
@@ -56,7 +56,7 @@ def _download_link(items: progress.Items) -> str:
 
 
 def _table(items: progress.Items) -> str:
-    numbers = sorted({e.notebook for e in [*exercise_texts().values(), *quizzes().values()]})
+    numbers = sorted({e.notebook for e in [*exercises().values(), *quizzes().values()]})
     rows = "".join(_row(number, items) for number in numbers)
     head = "".join(
         f'<th scope="col" style="text-align:left;padding:2px 12px 2px 0">{name}</th>'
@@ -70,7 +70,7 @@ def _table(items: progress.Items) -> str:
 
 def _row(number: int, items: progress.Items) -> str:
     cells = [
-        "<br>".join(_exercise(e, items) for e in exercise_texts().values() if e.notebook == number),
+        "<br>".join(_exercise(e, items) for e in exercises().values() if e.notebook == number),
         "<br>".join(_quiz(q, items) for q in quizzes().values() if q.notebook == number),
     ]
     style = "text-align:left;vertical-align:top;padding:2px 12px 2px 0"
@@ -82,7 +82,7 @@ def _status(name: str, items: progress.Items) -> str | None:
     return items.get(name, {}).get("status")
 
 
-def _exercise(exercise: ExerciseText, items: progress.Items) -> str:
+def _exercise(exercise: Exercise, items: progress.Items) -> str:
     status = _status(f"exercise:{exercise.key}", items)
     sign = f'<span aria-hidden="true">{_SIGNS[status]}</span>'
     return f"{sign} {exercise.number} {rich(exercise.title)}: {_WORDS[status]}"

@@ -23,10 +23,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from course_utils.lessons.entries import (
-    ExerciseText,
+    Exercise,
     Guess,
     Option,
     PatientText,
@@ -86,7 +87,7 @@ def _exercise(section: Section, _: list[Section]) -> Entry:
     for place, hint in enumerate(hints, start=1):
         if hint.mark != str(place):
             hint.place.fail(f"hint {hint.mark}", f"`{place}. ...`")
-    text = ExerciseText(
+    text = Exercise(
         key=_key(fields["key"]),
         number=number,
         title=title,
@@ -94,6 +95,7 @@ def _exercise(section: Section, _: list[Section]) -> Entry:
         minutes=fields["minutes"].number(1, 60),
         task=section.paragraph("task"),
         hints=tuple(hint.text for hint in hints),
+        topic=PurePath(section.place.file).stem,
     )
     return Entry(section.place, "Exercise", text.key, text)
 

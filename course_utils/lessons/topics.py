@@ -6,7 +6,6 @@ done once; a module is imported when one of its exercises is asked for.
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import functools
 from collections.abc import Mapping
@@ -15,36 +14,34 @@ from typing import Any
 
 from course_utils.lessons.entries import (
     Exercise,
-    ExerciseText,
     Guess,
     PatientText,
     Quiz,
     Saying,
     Term,
 )
-from course_utils.lessons.exercises import EXERCISES
 from course_utils.lessons.reading import Entry, read_topic
 
 TOPICS = files("course_utils.topics")
 
 
 @functools.cache
-def read_all() -> dict[str, dict[str, tuple[str, Entry]]]:
-    """Kind and key -> name of the topic, and what stands there."""
+def read_all() -> dict[str, dict[str, Entry]]:
+    """What all topics hold, by kind of section and key."""
     names = sorted(path.name for path in TOPICS.iterdir() if path.name.endswith(".md"))
-    found: dict[str, dict[str, tuple[str, Entry]]] = {}
+    found: dict[str, dict[str, Entry]] = {}
     for name in names:
         for entry in read_topic((TOPICS / name).read_text("utf-8"), f"topics/{name}"):
             same_kind = found.setdefault(entry.kind, {})
             if entry.key in same_kind:
-                earlier = same_kind[entry.key][1].place
+                earlier = same_kind[entry.key].place
                 entry.place.fail(f"{entry.kind} {entry.key!r} again, as in {earlier}", "it once")
-            same_kind[entry.key] = (name.removesuffix(".md"), entry)
+            same_kind[entry.key] = entry
     return found
 
 
 def _contents(kind: str) -> dict[str, Any]:
-    return {key: entry.content for key, (_, entry) in read_all().get(kind, {}).items()}
+    return {key: entry.content for key, entry in read_all().get(kind, {}).items()}
 
 
 def find(entries: Mapping[str, Any], key: str, what: str) -> Any:
@@ -60,31 +57,20 @@ def find(entries: Mapping[str, Any], key: str, what: str) -> Any:
     raise KeyError(f"there is no {what} {key!r}: {advice}")
 
 
-def exercise_texts() -> dict[str, ExerciseText]:
-    """What is read of all exercises, by key, in the order of their numbers."""
-    texts = _contents("Exercise")
-    order = sorted(texts, key=lambda key: [int(part) for part in texts[key].number.split(".")])
-    return {key: texts[key] for key in order}
-
-
 def exercises() -> dict[str, Exercise]:
     """All exercises by key, in the order of their numbers."""
-    return {key: find_exercise(key) for key in exercise_texts()}
+    found = _contents("Exercise")
+    order = sorted(found, key=lambda key: [int(part) for part in found[key].number.split(".")])
+    return {key: found[key] for key in order}
 
 
 def find_exercise(key: str) -> Exercise:
-    """The exercise of this key: what is read of it, and what runs.
+    """The exercise of this key.
 
     Raises:
         KeyError: there is none.
     """
-    texts = find(exercise_texts(), key, "exercise")
-    return dataclasses.replace(EXERCISES[key], **vars(texts))
-
-
-def topic_of(key: str) -> str:
-    """The name of the topic in whose file the exercise of this key stands."""
-    return find(read_all()["Exercise"], key, "exercise")[0]
+    return find(_contents("Exercise"), key, "exercise")
 
 
 def quizzes() -> dict[str, Quiz]:

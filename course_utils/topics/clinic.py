@@ -7,14 +7,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
-from course_utils.data import SequenceDataset
+from course_utils.data import SequenceDataset, collate
 from course_utils.lessons.patients import Patient, show_source
+from course_utils.lessons.solutions import wrong
 from course_utils.masked import masked_cross_entropy, masked_mse, masked_softmax
 from course_utils.models import LastStepRNN, MaskedRNN, MeanPoolRNN, RecurrentModel
-from course_utils.pitfalls import clinic, loss, masking, models
+from course_utils.pitfalls import models
 from course_utils.sequences import Lengths, convert_mask, lengths_to_mask
-from course_utils.topics.loss import accumulate
+from course_utils.topics import loss, masking
 from course_utils.training import Loss, evaluate
 
 __all__ = ["PATIENTS", "admit", "show_source"]
@@ -65,6 +67,20 @@ class MaskedLossRNN(RecurrentModel):
 def evaluates(model: nn.Module, dataset: SequenceDataset, *, batch_size: int, loss: Loss) -> float:
     """The mean loss over all that the loss counts, whatever the batch size."""
     return evaluate(model, dataset, batch_size=batch_size, loss=loss).loss
+
+
+@wrong(
+    "You average the batches' means: a batch with few real steps counts as much as one with many.",
+    belief="The mean loss of an epoch is the mean of the losses that were printed.",
+)
+def averages_batch_losses(
+    model: nn.Module, dataset: SequenceDataset, *, batch_size: int, loss: Loss
+) -> float:
+    means = []
+    for batch in DataLoader(dataset, batch_size=batch_size, collate_fn=collate):
+        total, count = loss(model(batch.inputs, batch.lengths), batch)
+        means.append((total / count).item())
+    return sum(means) / len(means)
 
 
 _GRU = {"cell": "gru"}
@@ -148,11 +164,11 @@ PATIENTS: dict[str, Patient] = {
     ),
     "accumulation": Patient(
         loss.averages_means,
-        accumulate,
+        loss.accumulate,
         kind="function",
     ),
     "mean of means": Patient(
-        clinic.averages_batch_losses,
+        averages_batch_losses,
         evaluates,
         kind="function",
     ),
