@@ -9,12 +9,15 @@ import nbformat
 import pytest
 import torch
 
+from course_utils.course import NOTEBOOKS
 from course_utils.data import Batch, SequenceDataset, small_batch
-from course_utils.lessons.clinic import PATIENTS, admit, source_message
-from course_utils.lessons.field_guide import MESSAGES, field_guide_message, printable
+from course_utils.lessons.field_guide import field_guide_message, printable
+from course_utils.lessons.patients import source_message
+from course_utils.lessons.topics import patient_texts, sayings
 from course_utils.models import MaskedRNN, gradients, oracle
 from course_utils.padcheck import padcheck
 from course_utils.sequences import lengths_of, lengths_to_mask, pad_batch
+from course_utils.topics.clinic import PATIENTS, admit
 from course_utils.training import step_mse_loss
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "11_bug_clinic.ipynb"
@@ -48,13 +51,13 @@ def examine(name: str, model: torch.nn.Module, lengths: tuple[int, ...], seed: i
 
 
 def test_eighteen_patients_with_a_symptom_and_a_test_each():
+    assert list(PATIENTS) == list(patient_texts())
     assert len(PATIENTS) == 18
-    assert len({patient.symptom for patient in PATIENTS.values()}) == 18
+    assert len({patient.symptom for patient in patient_texts().values()}) == 18
     assert set(CAUSES) == {name for name in MODELS if PATIENTS[name].kind == "red"}
-    for patient in PATIENTS.values():
+    for patient in patient_texts().values():
         assert re.fullmatch(r"[A-Z].*[^.]", patient.symptom)
         assert re.fullmatch(r"[A-Zp].*[.?)]", patient.test)
-        assert re.fullmatch(r"(0[0-9]|1[01])_[a-z_]+", patient.notebook)
 
 
 @pytest.mark.parametrize(("seed", "lengths"), BATCHES)
@@ -233,9 +236,10 @@ def test_pytorch_says_what_the_field_guide_says():
         lambda: packs(torch.tensor([2, 3])),
         lambda: packs(torch.tensor([3, 0])),
     ]
-    assert len(said) == len(MESSAGES) - 1  # the last one needs a GPU
-    for call, (message, _, _) in zip(said, MESSAGES, strict=False):
-        with pytest.raises(RuntimeError, match=re.escape(message)):
+    messages = sayings("Message")
+    assert len(said) == len(messages) - 1  # the last one needs a GPU
+    for call, message in zip(said, messages, strict=False):
+        with pytest.raises(RuntimeError, match=re.escape(message.said)):
             call()
 
 
@@ -252,16 +256,17 @@ def test_notebook_admits_every_patient_in_order():
     headings = re.findall(
         r"^### \d+\. “(.+)”$", "\n".join(c.source for c in cells if c.cell_type == "markdown"), re.M
     )
-    assert headings == [patient.symptom for patient in PATIENTS.values()]
+    assert headings == [patient.symptom for patient in patient_texts().values()]
 
 
 def test_field_guide_lists_every_patient_and_message_and_stands_alone():
     page, message = printable(), field_guide_message()
-    for patient in PATIENTS.values():
+    files = {notebook.number: notebook.file for notebook in NOTEBOOKS}
+    for patient in patient_texts().values():
         assert patient.symptom in page
-        assert patient.symptom in message.text
-        assert patient.notebook in message.text
-    assert page.count("<tr>") == len(PATIENTS) + len(MESSAGES) + 2
+        assert f"{patient.symptom}: {patient.test} See {files[patient.notebook]}." in message.text
+    assert page.count("<tr>") == len(PATIENTS) + len(sayings("Message")) + 2
+    assert page.count("<li><b>") == len(sayings("Test")) == 5
     assert page.startswith("<!DOCTYPE html>")
     assert not re.search(r"src=|href=|http|\*\*", page)
     assert 'download="field_guide.html"' in message.html

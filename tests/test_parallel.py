@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from course_utils.explorers.several_devices import DEALINGS, bias_of_average, mean_errors
+from course_utils.explorers.dealing import DEALINGS, bias_of_average, mean_errors
 from course_utils.models import MaskedRNN, oracle
 from course_utils.parallel.experiments import EXPERIMENTS, build_model, example_problem
 from course_utils.parallel.shares import scaled_loss, share_by_tokens, share_sum

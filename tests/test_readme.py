@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import nbformat
-
 from course_utils.course import NOTEBOOKS
 from course_utils.data import SMALL_LENGTHS
-from course_utils.lessons.exercises import EXERCISES
+from course_utils.lessons.topics import exercises
 from course_utils.pictures import draw_readers
 
+EXERCISES = exercises()
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 PICTURE = ROOT / "notebooks" / "images" / "readers.svg"
@@ -39,14 +38,6 @@ def test_table_of_notebooks_is_the_course():
     assert found == [notebook[:4] for notebook in NOTEBOOKS]
     assert [row[5] for row in rows] == [str(work_on(n.number) or "–") for n in NOTEBOOKS]
     assert [int(row[0]) for row in rows] == [notebook.number for notebook in NOTEBOOKS]
-
-
-def test_notebooks_say_the_same_minutes():
-    for notebook in NOTEBOOKS:
-        first = nbformat.read(ROOT / "notebooks" / f"{notebook.file}.ipynb", 4).cells[0].source
-        work = work_on(notebook.number)
-        more = f", and {work} for the exercises" if work else ""
-        assert f"About {notebook.minutes} minutes{more}." in first
 
 
 def test_course_lists_the_files_that_exist_in_an_order_that_can_be_read():

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.lessons.compare import difference
-from course_utils.lessons.entries import Case, Exercise
+from course_utils.lessons.entries import Exercise
 from course_utils.lessons.guard import Run, TimeUp, run_guarded
-from course_utils.pitfalls.wrong import Wrong
+from course_utils.lessons.solutions import Case, Wrong
 
 Status = Literal["right", "not yet", "not attempted"]
 SECONDS = 10.0

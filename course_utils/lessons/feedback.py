@@ -5,7 +5,8 @@ from __future__ import annotations
 from course_utils.html import Message, box, code_block, paragraph, sentence
 from course_utils.lessons.checking import Verdict
 from course_utils.lessons.compare import brief
-from course_utils.lessons.entries import Case, Exercise
+from course_utils.lessons.entries import Exercise
+from course_utils.lessons.solutions import Case
 
 
 def verdict_message(exercise: Exercise, verdict: Verdict, saved: str) -> Message:

@@ -6,50 +6,10 @@ from html import escape
 
 from IPython.display import display
 
+from course_utils.course import NOTEBOOKS
 from course_utils.html import Message, block, download_link, rich, table
-from course_utils.lessons.clinic import PATIENTS
+from course_utils.lessons.topics import patient_texts, sayings
 
-TESTS = (
-    "**Alone.** Run each sequence by itself and compare with the batch.",
-    "**More pads.** Pad the same batch to twice the length.",
-    "**Other pads.** Write large random numbers into the pads, or NaN to see how far they get.",
-    "**Other neighbours.** Change one row and watch the others; shuffle the rows.",
-    "**Gradients.** Compare every parameter's gradient with the sum over single runs, and look at "
-    "the gradient at the pads: it must be 0.",
-)
-# What PyTorch says by itself: the message, what to do, the notebook.
-MESSAGES = (
-    (
-        "stack expects each tensor to be equal size",
-        "Pad in your own `collate_fn`, and return the lengths.",
-        "03_padding",
-    ),
-    (
-        "Trying to backward through the graph a second time",
-        "Detach the state that you carry on; `retain_graph=True` is no cure.",
-        "02_unrolling_through_time",
-    ),
-    (
-        "'lengths' argument should be a 1D CPU int64 tensor",
-        "Keep the lengths on the CPU.",
-        "05_packed_sequences",
-    ),
-    (
-        "`lengths` array must be sorted in decreasing order",
-        "Pass `enforce_sorted=False`.",
-        "05_packed_sequences",
-    ),
-    (
-        "Length of all samples has to be greater than 0",
-        "Drop empty sequences before you pack.",
-        "05_packed_sequences",
-    ),
-    (
-        "cudnn RNN backward can only be called in training mode",
-        "Call `model.train()`, and set dropout to 0 if you do not want it.",
-        "11_bug_clinic",
-    ),
-)
 _TITLE = "Field guide: does padding change my answer?"
 _ORIGIN = (
     "The numbers are notebooks of the course Backpropagation through variable-length sequences."
@@ -84,9 +44,11 @@ def printable() -> str:
 
 
 def _body(first: str, second: str) -> str:
-    tests = "".join(f"<li>{_bold(rich(test))}</li>" for test in TESTS)
-    symptoms = [(rich(p.symptom), rich(p.test), _number(p.notebook)) for p in PATIENTS.values()]
-    messages = [(escape(said), rich(cure), _number(notebook)) for said, cure, notebook in MESSAGES]
+    tests = "".join(
+        f"<li><b>{rich(test.said)}.</b> {rich(test.advice)}</li>" for test in sayings("Test")
+    )
+    symptoms = [(rich(p.symptom), rich(p.test), str(p.notebook)) for p in patient_texts().values()]
+    messages = [(escape(m.said), rich(m.advice), str(m.notebook)) for m in sayings("Message")]
     return (
         f"<{first}>{_TITLE}</{first}>"
         f"<{second}>Five tests that find nearly everything (padcheck asks them all)</{second}>"
@@ -98,16 +60,9 @@ def _body(first: str, second: str) -> str:
     )
 
 
-def _bold(text: str) -> str:
-    opening, name, rest = text.split("**", 2)
-    return f"{opening}<b>{name}</b>{rest}"
-
-
-def _number(notebook: str) -> str:
-    return str(int(notebook[:2]))
-
-
 def _as_text() -> str:
-    symptoms = [f"{p.symptom}: {p.test} See {p.notebook}." for p in PATIENTS.values()]
-    messages = [f"{said}: {cure} See {notebook}." for said, cure, notebook in MESSAGES]
-    return "\n".join([_TITLE, *(test.replace("**", "") for test in TESTS), *symptoms, *messages])
+    file = {notebook.number: notebook.file for notebook in NOTEBOOKS}
+    tests = [f"{test.said}. {test.advice}" for test in sayings("Test")]
+    symptoms = [f"{p.symptom}: {p.test} See {file[p.notebook]}." for p in patient_texts().values()]
+    messages = [f"{m.said}: {m.advice} See {file[m.notebook]}." for m in sayings("Message")]
+    return "\n".join([_TITLE, *tests, *symptoms, *messages])

@@ -8,8 +8,7 @@ from course_utils.html import box, download_link, rich, table
 from course_utils.lessons import progress
 from course_utils.lessons.buttons import panel, text
 from course_utils.lessons.entries import Exercise, Quiz
-from course_utils.lessons.exercises import EXERCISES
-from course_utils.lessons.quizzes import QUIZZES
+from course_utils.lessons.topics import exercises, quizzes
 
 _SIGNS = {"right": "●", "not yet": "◐", None: "○"}
 _WORDS = {"right": "right", "not yet": "begun", None: "open"}
@@ -53,19 +52,19 @@ def _download_link(items: progress.Items) -> str:
 
 
 def _table(items: progress.Items) -> str:
-    numbers = sorted({e.notebook for e in [*EXERCISES.values(), *QUIZZES.values()]})
+    numbers = sorted({e.notebook for e in [*exercises().values(), *quizzes().values()]})
     rows = [_row(number, items) for number in numbers]
     caption = "<b>Your progress</b>: ● right, ◐ begun, ○ open"
     return table(("Notebook", "Exercises", "Quiz"), rows, caption=caption)
 
 
 def _row(number: int, items: progress.Items) -> list[str]:
-    exercises = [e for e in EXERCISES.values() if e.notebook == number]
-    quizzes = [q for q in QUIZZES.values() if q.notebook == number]
+    mine = [e for e in exercises().values() if e.notebook == number]
+    asked = [q for q in quizzes().values() if q.notebook == number]
     return [
         f"<b>{number:02d}</b>",
-        "<br>".join(_exercise(e, items) for e in exercises),
-        "<br>".join(_quiz(q, items) for q in quizzes),
+        "<br>".join(_exercise(e, items) for e in mine),
+        "<br>".join(_quiz(q, items) for q in asked),
     ]
 
 

@@ -71,7 +71,7 @@ def _advice(quiz: Quiz, answers: dict[int, bool]) -> str:
     if not quiz.placement:
         return score
     if not missed:
-        return f"{score} Read notebook 03 for padcheck, then go to 08, 09 or 11."
+        return f"{score} {quiz.placement}"
     return f"{score} Start with notebook {min(missed):02d}."
 
 
