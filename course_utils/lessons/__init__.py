@@ -23,6 +23,7 @@ from course_utils.lessons.progress_view import progress_panel
 from course_utils.lessons.questions import guess_answer, guess_card, quiz_card
 from course_utils.lessons.quizzes import GUESSES, QUIZZES
 from course_utils.lessons.terms import glossary_message
+from course_utils.lessons.traces import leaving_no_traces
 
 __all__ = [
     "WrongAnswer",
@@ -74,7 +75,9 @@ def check(key: str) -> Callable[[Any], Callable[..., Any]]:
         display(message)
         if verdict.status == "not yet" and os.environ.get("COURSE_STRICT") == "1":
             raise WrongAnswer(message.text)
-        return function if verdict.status == "right" else hand_out(entry)
+        if verdict.status != "right":
+            return hand_out(entry)
+        return leaving_no_traces(function) if verdict.traces else function
 
     return decorate
 
