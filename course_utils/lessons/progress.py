@@ -31,7 +31,8 @@ FILE_NAME = "course_progress.json"
 _RANKS = ("not yet", "done", "right")  # a better status is never lost to a worse one
 _START = Path.cwd()  # a learner's os.chdir must not move the file
 _LOCK_SECONDS = 5.0
-_MOST_BYTES = 500_000  # every exercise, question and guess of the course, some twenty times each
+_MOST_BYTES = 200_000  # every exercise, question and guess of the course, some ten times each
+_decode = json.JSONDecoder().raw_decode
 _BLANK = re.compile(r"\s*")
 
 Entry = dict[str, Any]  # an attempt, or what is known after several
@@ -95,7 +96,7 @@ def merge(attempts: Iterable[Entry]) -> Items:
     for attempt in attempts:
         entry = {field: value for field, value in attempt.items() if field != "name"}
         mine = merged.get(attempt["name"], entry)
-        older, newer = sorted((mine, entry), key=lambda e: e["when"])
+        older, newer = (mine, entry) if mine["when"] <= entry["when"] else (entry, mine)
         merged[attempt["name"]] = {
             **older,
             **newer,
@@ -152,13 +153,15 @@ def _parse(content: bytes) -> tuple[list[Entry], int]:
     attempts, damaged, start = [], 0, 0
     while start < len(text):
         try:
-            value, end = json.JSONDecoder().raw_decode(text, start)
+            value, end = _decode(text, start)
         except (ValueError, RecursionError):
             value, end = None, text.find("\n", start)
             end = end if end > 0 else len(text)
-        found = list(_attempts(value))
-        attempts += [attempt for attempt in found if _is_attempt(attempt)]
-        damaged += sum(not _is_attempt(attempt) for attempt in found)
+        for attempt in _attempts(value):
+            if _is_attempt(attempt):
+                attempts.append(attempt)
+            else:
+                damaged += 1
         start = _BLANK.match(text, end).end()
     return attempts, damaged
 
