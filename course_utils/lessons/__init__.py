@@ -22,6 +22,7 @@ from course_utils.lessons.progress_view import progress_panel
 from course_utils.lessons.questions import guess_answer, guess_card, quiz_card
 from course_utils.lessons.terms import glossary_message
 from course_utils.lessons.topics import find, find_exercise, guesses, quizzes
+from course_utils.lessons.traces import leaving_no_traces
 
 __all__ = [
     "WrongAnswer",
@@ -67,7 +68,9 @@ def check(key: str) -> Callable[[Any], Callable[..., Any]]:
         display(Message(message.html + offer, message.text))
         if verdict.status == "not yet" and os.environ.get("COURSE_STRICT") == "1":
             raise WrongAnswer(message.text)
-        return function if verdict.status == "right" else hand_out(entry)
+        if verdict.status != "right":
+            return hand_out(entry)
+        return leaving_no_traces(function) if verdict.traces else function
 
     return decorate
 

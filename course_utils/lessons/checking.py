@@ -6,7 +6,7 @@ import copy
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, Literal
 
@@ -38,7 +38,8 @@ class Verdict:
     """What is told to the learner.
 
     ``problem`` is one sentence on the smallest failing case, ``diagnosis`` the wrong version
-    that gives the same answers, if there is one.
+    that gives the same answers, if there is one, and ``traces`` has words for what the function
+    changed for all that follows, which was set back.
     """
 
     status: Status
@@ -47,10 +48,19 @@ class Verdict:
     case: Case | None = None
     expected: Any = None
     outcome: Outcome | None = None
+    traces: tuple[str, ...] = ()
 
 
 def judge(exercise: Exercise, function: Any, seconds: float = SECONDS) -> Verdict:
     """Run a function on all cases of an exercise and compare it with the reference."""
+    outcomes: list[Outcome] = []
+    verdict = _judge(exercise, function, seconds, outcomes)
+    traces = dict.fromkeys(words for outcome in outcomes for words in outcome.run.traces)
+    return replace(verdict, traces=tuple(traces))
+
+
+def _judge(exercise: Exercise, function: Any, seconds: float, outcomes: list[Outcome]) -> Verdict:
+    """The verdict without traces; ``outcomes`` gets what the function made of each case."""
     if getattr(function, "course_reference", None) == exercise.key:
         return Verdict("not attempted")
     if not callable(function):
@@ -59,7 +69,6 @@ def judge(exercise: Exercise, function: Any, seconds: float = SECONDS) -> Verdic
     cases = list(exercise.cases())
     expected = [_expected(exercise, case) for case in cases]
     end = time.monotonic() + seconds
-    outcomes: list[Outcome] = []
     for case in cases:
         outcomes.append(run_case(function, case, end - time.monotonic()))
         if _is_stub(exercise, outcomes[-1].run.error):
@@ -104,7 +113,8 @@ def run_case(function: Callable[..., Any], case: Case, seconds: float = 3600) ->
         left = seconds - (time.monotonic() - start)
         backward = run_guarded(lambda: _gradients(run.value, leaves), left)
         gradients = backward.value
-        run = Run(run.value, backward.error, run.printed + backward.printed)
+        printed, traces = run.printed + backward.printed, run.traces + backward.traces
+        run = Run(run.value, backward.error, printed, traces)
     return Outcome(_snapshot(run.value), gradients, _changed((args, kwargs), before), run)
 
 

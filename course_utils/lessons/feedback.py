@@ -20,19 +20,34 @@ def verdict_message(exercise: Exercise, verdict: Verdict, saved: str) -> Message
         return Message(box("not attempted", title), f"Not attempted yet. {title}")
     if verdict.status == "right":
         title = f"Well done: exercise {exercise.number} is right in every case. {saved}"
-        return Message(box("right", title, alert=True), f"Right. {title}")
+        remarks = _remarks(verdict)
+        body = "".join(map(paragraph, remarks))
+        return Message(
+            box("right", title, body, alert=True), "\n".join([f"Right. {title}", *remarks])
+        )
     return _not_yet(exercise, verdict, saved)
 
 
 def _not_yet(exercise: Exercise, verdict: Verdict, saved: str) -> Message:
     problem = sentence(verdict.problem)
     told = [verdict.diagnosis.explanation, problem] if verdict.diagnosis else [problem]
+    told += _remarks(verdict)
     sections = _sections(exercise, verdict)
     after = f"Until it is right, later cells use a working version. {saved}"
     details = "".join(f"{paragraph(head)}{code_block(text)}" for head, text in sections)
     body = "".join(map(paragraph, told[1:])) + details + paragraph(after)
     text = "\n".join([*told, *(f"{head}\n{text}" for head, text in sections), after])
     return Message(box("not yet", told[0], body, alert=True), f"Not yet. {text}")
+
+
+def _remarks(verdict: Verdict) -> list[str]:
+    """One sentence on what the function left changed, if anything."""
+    if not verdict.traces:
+        return []
+    return [
+        f"Your function also changes {' and '.join(verdict.traces)}, and leaves it so: that was "
+        "set back, because the cells below would compute something else."
+    ]
 
 
 def _sections(exercise: Exercise, verdict: Verdict) -> list[tuple[str, str]]:
