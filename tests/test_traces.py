@@ -12,9 +12,10 @@ import torch
 
 from course_utils import lessons
 from course_utils.lessons.checking import judge
-from course_utils.lessons.entries import Case, Exercise
+from course_utils.lessons.entries import Exercise
 from course_utils.lessons.feedback import verdict_message
 from course_utils.lessons.guard import TimeUp, run_guarded
+from course_utils.lessons.solutions import Case, Solution
 from course_utils.lessons.traces import leaving_no_traces
 
 KEPT_OPEN = []  # what would end by itself if nobody held it
@@ -181,10 +182,9 @@ def twice(x: torch.Tensor) -> torch.Tensor:
     return 2 * x
 
 
-TWICE = Exercise(
-    "t.twice", "1.1", "t", 1, 1, "t", twice,
-    lambda: [Case((torch.ones(n, requires_grad=True),)) for n in (1, 3)], [], ["a", "b"],
-)  # fmt: skip
+TWICE = Exercise("t.twice", "1.1", "t", 1, 1, "t", ["a", "b"])
+solution = Solution(TWICE.key, twice)
+solution.cases(lambda: [Case(f"{n}", (torch.ones(n, requires_grad=True),)) for n in (1, 3)])
 
 
 def twice_with_traces(x: torch.Tensor) -> torch.Tensor:
@@ -233,7 +233,7 @@ def test_a_wrong_answer_is_told_of_its_traces_too(ending):
 
 
 def test_a_kept_answer_leaves_no_traces_where_later_cells_call_it(monkeypatch, capsys):
-    monkeypatch.setattr(lessons, "EXERCISES", {TWICE.key: TWICE})
+    monkeypatch.setattr(lessons, "find_exercise", lambda key: TWICE)
     assert lessons.check(TWICE.key)(twice_with_traces).__name__ == "twice_with_traces"
     kept = lessons.check(TWICE.key)(twice_with_traces)
     before = state()
