@@ -190,6 +190,13 @@ def spoil(value):
             value.append(1)
 
 
+def copied(result):
+    """The result with copies of its tensors, still in the graph."""
+    if isinstance(result, torch.Tensor):
+        return result.clone()
+    return type(result)(map(copied, result)) if isinstance(result, (list, tuple)) else result
+
+
 def mapped(result, change, otherwise):
     """The result with its tensors changed; ``otherwise`` where it holds none."""
     if isinstance(result, torch.Tensor):
@@ -231,7 +238,7 @@ def test_strange_result_gets_a_message(exercise: Exercise, kind: str):
 
 def test_changed_inputs_get_a_message(exercise: Exercise):
     def learner(*args, **kwargs):
-        result = exercise.reference(*args, **kwargs)
+        result = copied(exercise.reference(*args, **kwargs))  # it may be a view of the inputs
         spoil(args)
         return result
 
