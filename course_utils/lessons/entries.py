@@ -5,10 +5,11 @@ Texts are plain; words in `backticks` are shown as code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from course_utils.lessons.draws import Draw
 from course_utils.pitfalls.wrong import Wrong
 
 
@@ -17,11 +18,26 @@ class Case:
     """Arguments to call a learner's function with.
 
     Tensors that require a gradient, and the parameters of modules, also have their gradients
-    compared.
+    compared, unless ``gradients`` is False: where they are not determined, as in a tie.
+    ``name`` says in plain words what is special: ``"a row without real steps"``.
     """
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+    gradients: bool = True
+
+
+@dataclass(frozen=True)
+class Trait:
+    """A property of a case that may decide whether a learner's function is right.
+
+    ``text`` completes "wrong where ...": ``"a row has no real step"``. ``holds`` gets the
+    arguments under the names that the reference gives them, as many as it asks for.
+    """
+
+    text: str
+    holds: Callable[..., bool]
 
 
 @dataclass(frozen=True)
@@ -37,6 +53,13 @@ class Exercise:
         cases: builds the cases when they are needed, always the same ones, the smallest first.
         wrong: wrong versions; no two of them agree on all cases.
         hints: shown one at a time, from vague to exact.
+        random: makes a small random case, other ones for other draws.
+        traits: properties of cases by which failures are told apart.
+        parts: names of a tuple's entries, where the result is one.
+        gradients: whether gradients are compared, or the names of the arguments for which.
+        exact: what the task names and must be kept: ``"dtype"``, ``"kind"`` (a plain number, and
+            not a tensor; a tensor, and not a number).
+        equivalents: changed lines of the reference that make no difference, and why.
     """
 
     key: str
@@ -49,6 +72,12 @@ class Exercise:
     cases: Callable[[], Sequence[Case]]
     wrong: Sequence[Wrong]
     hints: Sequence[str]
+    random: Callable[[Draw], Case] | None = None
+    traits: Sequence[Trait] = ()
+    parts: Sequence[str] = ()
+    gradients: bool | Sequence[str] = True
+    exact: Sequence[str] = ()
+    equivalents: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def notebook(self) -> int:

@@ -1,0 +1,378 @@
+"""The closed list of small changes to a solution's syntax tree, each with words for it."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+Names = frozenset[str]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What takes a node's place (None: the statement is dropped), and words after "as if"."""
+
+    new: ast.AST | None
+    text: str
+
+
+_COMPARISONS: dict[type, tuple[type, ...]] = {
+    ast.Lt: (ast.LtE, ast.Gt),
+    ast.LtE: (ast.Lt, ast.GtE),
+    ast.Gt: (ast.GtE, ast.Lt),
+    ast.GtE: (ast.Gt, ast.LtE),
+    ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq,),
+    ast.Is: (ast.IsNot,),
+    ast.IsNot: (ast.Is,),
+    ast.In: (ast.NotIn,),
+    ast.NotIn: (ast.In,),
+}
+_SIGNS: dict[type, str] = {
+    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
+    ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%",
+    ast.Pow: "**", ast.MatMult: "@", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^",
+    ast.And: "and", ast.Or: "or",
+}  # fmt: skip
+_OPERATORS: dict[type, tuple[type, ...]] = {
+    ast.Add: (ast.Sub,),
+    ast.Sub: (ast.Add,),
+    ast.Mult: (ast.Div,),
+    ast.Div: (ast.Mult, ast.FloorDiv),
+    ast.FloorDiv: (ast.Div,),
+    ast.Mod: (ast.FloorDiv,),
+    ast.BitAnd: (ast.BitOr,),
+    ast.BitOr: (ast.BitAnd,),
+    ast.MatMult: (),
+    ast.Pow: (),
+}
+_KINDS: dict[type, tuple[str, str]] = {
+    ast.Add: ("term", "a sum"),
+    ast.Sub: ("term", "a difference"),
+    ast.Mult: ("factor", "a product"),
+    ast.Div: ("part", "a division"),
+    ast.FloorDiv: ("part", "a division"),
+    ast.Mod: ("part", "a remainder"),
+    ast.MatMult: ("factor", "a matrix product"),
+    ast.BitAnd: ("condition", "two conditions"),
+    ast.BitOr: ("condition", "two conditions"),
+}
+# Methods and functions of one tensor whose result can be used like the tensor itself.
+_DROPPED = {
+    "square": "the square", "sqrt": "the root", "abs": "the absolute value", "exp": "the exponential",
+    "log": "the logarithm", "tanh": "one `tanh`", "sigmoid": "the sigmoid", "relu": "the `relu`",
+    "softmax": "the softmax", "log_softmax": "the softmax", "clone": "the copy",
+    "detach": "the cut from the history", "masked_fill": "one `masked_fill`",
+    "clamp": "the `clamp`", "clamp_min": "the `clamp`", "float": "the change of type",
+    "double": "the change of type", "long": "the change of type", "to": "the change of type",
+    "nan_to_num": "the repair of NaN", "flip": "one turning round", "reversed": "one turning round",
+    "sorted": "the sorting", "cumsum": "the running sum", "transpose": "one exchange of axes",
+    "permute": "one exchange of axes", "unsqueeze": "one new axis", "squeeze": "the `squeeze`",
+    "logical_not": "the negation", "item": "the `item()`", "tolist": "the `tolist()`",
+    "flatten": "the `flatten`", "masked_select": "the selection", "expand": "the `expand`",
+    "type_as": "the change of type", "contiguous": "the `contiguous`", "t": "one transposition",
+    "index_select": "the selection", "gather": "the selection", "bool": "the change of type",
+    "int": "the rounding to a whole number", "round": "the rounding",
+}  # fmt: skip
+_EXCHANGED = {
+    "sum": ("mean",), "mean": ("sum",), "max": ("min",), "min": ("max",), "amax": ("amin",),
+    "amin": ("amax",), "any": ("all",), "all": ("any",), "argmax": ("argmin",),
+    "zeros": ("ones",), "ones": ("zeros",), "zeros_like": ("ones_like",),
+    "ones_like": ("zeros_like",), "new_zeros": ("new_ones",), "new_ones": ("new_zeros",),
+    "stack": ("cat",), "cat": ("stack",), "hstack": ("vstack",), "append": (),
+    "softmax": ("log_softmax",), "log_softmax": ("softmax",), "ceil": ("floor",),
+    "floor": ("ceil",), "minimum": ("maximum",), "maximum": ("minimum",),
+}  # fmt: skip
+_COUNTS = ("len", "max", "min", "size", "numel", "sum")
+_AXES = ("dim", "axis", "dim0", "dim1")
+_BY_AXIS = {
+    "sum", "mean", "max", "min", "amax", "amin", "any", "all", "argmax", "softmax", "log_softmax",
+    "stack", "cat", "cumsum", "unsqueeze", "squeeze", "flip", "norm", "size", "select", "unbind",
+}  # fmt: skip
+
+
+def changes_of(
+    node: ast.AST, arguments: Names, defaults: Mapping[str, ast.expr]
+) -> Iterator[Change]:
+    """All changes of one node; ``arguments`` are the names that texts may use."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in defaults:
+        default = copy.deepcopy(defaults[node.id])
+        yield Change(default, f"`{node.id}` were not used, only its default")
+    for kind, changes in _BY_KIND.items():
+        if isinstance(node, kind):
+            yield from changes(node, arguments)
+
+
+def _about(arguments: Names, *nodes: ast.AST) -> str:
+    """Where it is, such as " where `mask` is used"; nothing where no argument is near."""
+    names = []
+    for node in nodes:
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name) and part.id in arguments and part.id not in names:
+                names.append(part.id)
+    if not names or len(names) > 3:
+        return ""
+    listed = " and ".join(f"`{name}`" for name in names)
+    return f", where {listed} {'is' if len(names) == 1 else 'are'} used"
+
+
+def _compare(node: ast.Compare, arguments: Names) -> Iterator[Change]:
+    place = _about(arguments, node)
+    for i, sign in enumerate(node.ops):
+        for other in _COMPARISONS.get(type(sign), ()):
+            new = copy.deepcopy(node)
+            new.ops[i] = other()
+            yield Change(new, f"`{_SIGNS[type(sign)]}` were `{_SIGNS[other]}`{place}")
+
+
+def _operation(node: ast.BinOp, arguments: Names) -> Iterator[Change]:
+    sign = type(node.op)
+    place = _about(arguments, node)
+    for other in _OPERATORS.get(sign, ()):
+        new = ast.BinOp(node.left, other(), node.right)
+        yield Change(new, f"a `{_SIGNS[sign]}` were a `{_SIGNS[other]}`{place}")
+    if sign in (ast.Sub, ast.Div, ast.MatMult, ast.FloorDiv, ast.Mod):
+        new = ast.BinOp(node.right, node.op, node.left)
+        yield Change(new, f"the two sides of {_KINDS[sign][1]} were exchanged{place}")
+    if sign is ast.Pow:
+        power = "the square" if _is_number(node.right, 2) else "a power"
+        yield Change(node.left, f"{power} were missing{place}")
+        return
+    if sign in _KINDS:
+        part, whole = _KINDS[sign]
+        for kept, lost in ((node.left, node.right), (node.right, node.left)):
+            where = _about(arguments, lost).replace(", where", ", the one where")
+            yield Change(kept, f"one {part} of {whole} were missing{where}")
+
+
+def _is_number(node: ast.AST, number: int) -> bool:
+    return isinstance(node, ast.Constant) and node.value == number
+
+
+def _sign(node: ast.UnaryOp, arguments: Names) -> Iterator[Change]:
+    place = _about(arguments, node.operand)
+    if isinstance(node.op, ast.USub):
+        yield Change(node.operand, f"a minus sign were missing{place}")
+    elif isinstance(node.op, ast.Invert):
+        yield Change(node.operand, f"the mask were inverted, True for False{place}")
+    elif isinstance(node.op, ast.Not):
+        yield Change(node.operand, f"a condition were turned into its opposite{place}")
+
+
+def _constant(node: ast.Constant, arguments: Names) -> Iterator[Change]:
+    value = node.value
+    if isinstance(value, bool):
+        yield Change(ast.Constant(not value), f"a {value} were {not value}")
+    elif isinstance(value, (int, float)):
+        others = {0: (1, -1), 1: (0, 2), -1: (0, 1), 2: (1, 3)}.get(value, (value + 1, value - 1))
+        for other in others:
+            text = f"the number {other:g} stood where {value:g} belongs"
+            yield Change(ast.Constant(other), text)
+
+
+def _infinity(node: ast.Attribute, arguments: Names) -> Iterator[Change]:
+    if node.attr == "inf":
+        yield Change(ast.Constant(0.0), "the number 0 stood where infinity belongs")
+        yield Change(ast.Constant(1e4), "a large number stood where infinity belongs")
+    elif node.attr in ("T", "mT"):
+        yield Change(node.value, f"a transposition were missing{_about(arguments, node)}")
+
+
+def _bool_operation(node: ast.BoolOp, arguments: Names) -> Iterator[Change]:
+    other = ast.Or if isinstance(node.op, ast.And) else ast.And
+    place = _about(arguments, node)
+    old, new = _SIGNS[type(node.op)], _SIGNS[other]
+    yield Change(ast.BoolOp(other(), node.values), f"an `{old}` were an `{new}`{place}")
+    for i, lost in enumerate(node.values):
+        rest = node.values[:i] + node.values[i + 1 :]
+        kept = rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
+        yield Change(kept, f"one of the conditions were missing{_about(arguments, lost)}")
+
+
+def _choice(node: ast.IfExp, arguments: Names) -> Iterator[Change]:
+    place = _about(arguments, node.test)
+    yield Change(node.body, f"one case were not told from the other{place}")
+    yield Change(node.orelse, f"one case were not told from the other{place}")
+
+
+def _call_name(node: ast.Call) -> str:
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def _is_method(node: ast.Call) -> bool:
+    """Whether the function is called on a value, not taken from a module such as torch."""
+    owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+    modules = ("torch", "F", "nn", "functional", "math")
+    return owner is not None and not (
+        (isinstance(owner, ast.Name) and owner.id in modules)
+        or (isinstance(owner, ast.Attribute) and owner.attr in modules)
+    )
+
+
+def _call(node: ast.Call, arguments: Names) -> Iterator[Change]:
+    name = _call_name(node)
+    place = _about(arguments, node)
+    inner = node.func.value if _is_method(node) else next(iter(node.args), None)
+    if name in _DROPPED and inner is not None and not isinstance(inner, ast.Starred):
+        yield Change(inner, f"{_DROPPED[name]} were missing{place}")
+    for other in _EXCHANGED.get(name, ()):
+        new = copy.deepcopy(node)
+        if isinstance(new.func, ast.Attribute):
+            new.func.attr = other
+        else:
+            new.func.id = other
+        yield Change(new, f"`{other}` stood where `{name}` belongs{place}")
+    if name in _COUNTS:
+        for sign, which in ((ast.Add, "large"), (ast.Sub, "small")):
+            new = ast.BinOp(node, sign(), ast.Constant(1))
+            yield Change(new, f"a count were one too {which}{place}")
+    yield from _axes(node, name, place)
+    yield from _call_arguments(node, name, place)
+    if name == "range":
+        yield from _ranges(node)
+
+
+def _axes(node: ast.Call, name: str, place: str) -> Iterator[Change]:
+    """The axis of a reduction, another one."""
+    slots: list[tuple[Callable[[ast.Call], ast.AST], Callable[[ast.Call, ast.AST], None]]] = []
+    for i, keyword in enumerate(node.keywords):
+        if keyword.arg in _AXES:
+            slots.append((lambda c, i=i: c.keywords[i].value, _set_keyword(i)))
+    last = len(node.args) - 1
+    if name in _BY_AXIS and last >= (0 if _is_method(node) else 1):
+        slots.append((lambda c: c.args[last], _set_argument(last)))
+    for get, put in slots:
+        value = _axis_number(get(node))
+        for other in {0: (1,), 1: (0, 2), -1: (0,), 2: (1,)}.get(value, ()):
+            new = copy.deepcopy(node)
+            put(new, ast.Constant(other))
+            yield Change(new, f"`{name}` went along axis {other} and not {value}{place}")
+
+
+def _set_keyword(i: int) -> Callable[[ast.Call, ast.AST], None]:
+    def put(call: ast.Call, value: ast.AST) -> None:
+        call.keywords[i].value = value
+
+    return put
+
+
+def _set_argument(i: int) -> Callable[[ast.Call, ast.AST], None]:
+    def put(call: ast.Call, value: ast.AST) -> None:
+        call.args[i] = value
+
+    return put
+
+
+def _axis_number(node: ast.AST) -> int | None:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = _axis_number(node.operand)
+        return None if inner is None else -inner
+    whole = isinstance(node, ast.Constant) and type(node.value) is int
+    return node.value if whole else None
+
+
+def _call_arguments(node: ast.Call, name: str, place: str) -> Iterator[Change]:
+    """Arguments exchanged, and those with a name left out."""
+    for i in range(len(node.args) - 1):
+        new = copy.deepcopy(node)
+        new.args[i], new.args[i + 1] = new.args[i + 1], new.args[i]
+        yield Change(new, f"two arguments of `{name}` were exchanged{place}")
+    for i, keyword in enumerate(node.keywords):
+        if keyword.arg is not None:
+            new = copy.deepcopy(node)
+            del new.keywords[i]
+            yield Change(new, f"`{keyword.arg}=` of `{name}` were missing{place}")
+    if len(node.args) > 1 and name in ("sum", "max", "min", "mean", "pow", "clamp", "any", "all"):
+        new = copy.deepcopy(node)
+        del new.args[-1]
+        yield Change(new, f"the last argument of `{name}` were missing{place}")
+
+
+def _ranges(node: ast.Call) -> Iterator[Change]:
+    """Loops with one turn less or more."""
+    first = node.args[0] if len(node.args) > 1 else ast.Constant(0)
+    last = node.args[1] if len(node.args) > 1 else node.args[0]
+    rest = node.args[2:]
+    one = ast.Constant(1)
+    for start, stop, text in (
+        (ast.BinOp(first, ast.Add(), one), last, "the first turn of a loop were left out"),
+        (first, ast.BinOp(last, ast.Sub(), one), "the last turn of a loop were left out"),
+        (first, ast.BinOp(last, ast.Add(), one), "a loop took one turn too many"),
+    ):
+        yield Change(ast.Call(node.func, [start, stop, *rest], []), text)
+
+
+def _subscript(node: ast.Subscript, arguments: Names) -> Iterator[Change]:
+    if not isinstance(node.ctx, ast.Load):
+        return
+    place = _about(arguments, node.value)
+    if isinstance(node.slice, ast.Slice):
+        yield Change(node.value, f"all of a tensor were taken and not a part of it{place}")
+    elif isinstance(node.slice, (ast.Name, ast.BinOp)):
+        for step, sign in ((1, ast.Add), (-1, ast.Sub)):
+            index = ast.BinOp(node.slice, sign(), ast.Constant(1))
+            which = "after" if step > 0 else "before"
+            text = f"the entry {which} the right one were read{place}"
+            yield Change(ast.Subscript(node.value, index, node.ctx), text)
+
+
+def _slice(node: ast.Slice, arguments: Names) -> Iterator[Change]:
+    for name in ("lower", "upper"):
+        bound = getattr(node, name)
+        if bound is None:
+            continue
+        end = "start" if name == "lower" else "end"
+        for sign, which in ((ast.Add, "later"), (ast.Sub, "earlier")):
+            new = copy.deepcopy(node)
+            setattr(new, name, ast.BinOp(bound, sign(), ast.Constant(1)))
+            place = _about(arguments, bound)
+            yield Change(new, f"the {end} of a part lay one step {which}{place}")
+
+
+def _tuple(node: ast.Tuple, arguments: Names) -> Iterator[Change]:
+    if isinstance(node.ctx, ast.Load):
+        for i in range(len(node.elts) - 1):
+            new = copy.deepcopy(node)
+            new.elts[i], new.elts[i + 1] = new.elts[i + 1], new.elts[i]
+            yield Change(new, "two entries were exchanged in their order")
+
+
+def _statement(node: ast.stmt, arguments: Names) -> Iterator[Change]:
+    place = _about(arguments, node)
+    if isinstance(node, ast.If):
+        opposite = ast.If(ast.UnaryOp(ast.Not(), node.test), node.body, node.orelse)
+        place = _about(arguments, node.test)
+        yield Change(opposite, f"a condition were turned into its opposite{place}")
+        yield Change(None, f"one case were not told from the others{place}")
+    elif isinstance(node, ast.AugAssign):
+        other = _OPERATORS.get(type(node.op), ())
+        for sign in other:
+            text = f"a `{_SIGNS[type(node.op)]}=` were a `{_SIGNS[sign]}=`{place}"
+            yield Change(ast.AugAssign(node.target, sign(), node.value), text)
+        load = ast.parse(ast.unparse(node.target), mode="eval").body
+        replaced = ast.Assign([node.target], node.value)
+        yield Change(replaced, f"a value replaced what was added up so far{place}")
+        yield Change(ast.Assign([node.target], load), f"nothing were added up{place}")
+    elif isinstance(node, (ast.Assign, ast.Expr)):
+        yield Change(None, f"one step were left out{place}")
+
+
+_BY_KIND: dict[type | tuple[type, ...], Callable[..., Iterator[Change]]] = {
+    ast.Compare: _compare,
+    ast.BinOp: _operation,
+    ast.UnaryOp: _sign,
+    ast.Constant: _constant,
+    ast.Attribute: _infinity,
+    ast.BoolOp: _bool_operation,
+    ast.IfExp: _choice,
+    ast.Call: _call,
+    ast.Subscript: _subscript,
+    ast.Slice: _slice,
+    ast.Tuple: _tuple,
+    ast.stmt: _statement,
+}
