@@ -14,10 +14,11 @@ import pytest
 import torch
 
 from course_utils.lessons import WrongAnswer, check
-from course_utils.lessons.checking import hand_out, judge, run_case, same_outcome
+from course_utils.lessons.checking import hand_out, judge
 from course_utils.lessons.entries import Exercise
 from course_utils.lessons.exercises import EXERCISES
 from course_utils.lessons.feedback import verdict_message
+from course_utils.lessons.running import run_case, same_outcome
 from course_utils.pitfalls.wrong import Wrong
 
 EXERCISE_LIST = list(EXERCISES.values())

@@ -62,8 +62,9 @@ _KINDS: dict[type, tuple[str, str]] = {
 }
 # Methods and functions of one tensor whose result can be used like the tensor itself.
 _DROPPED = {
-    "square": "the square", "sqrt": "the root", "abs": "the absolute value", "exp": "the exponential",
-    "log": "the logarithm", "tanh": "one `tanh`", "sigmoid": "the sigmoid", "relu": "the `relu`",
+    "square": "the square", "sqrt": "the root", "abs": "the absolute value",
+    "exp": "the exponential", "log": "the logarithm", "tanh": "one `tanh`",
+    "sigmoid": "the sigmoid", "relu": "the `relu`",
     "softmax": "the softmax", "log_softmax": "the softmax", "clone": "the copy",
     "detach": "the cut from the history", "masked_fill": "one `masked_fill`",
     "clamp": "the `clamp`", "clamp_min": "the `clamp`", "float": "the change of type",

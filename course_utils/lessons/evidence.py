@@ -112,27 +112,54 @@ def subject_of(name: str) -> str:
     return f"Entry {name} of your result" if name.startswith("[") else f"Your `{name}`"
 
 
-def real_positions(pair: Pair) -> Tensor | None:
-    """Where the expected result stands for real steps, in its shape; None if nothing says so."""
+@dataclass(frozen=True)
+class Real:
+    """Where an expected result stands for real steps; each mask has the result's shape.
+
+    ``steps`` is None where the result has no steps, only rows. ``some`` is True in rows with a
+    real step, ``full`` in rows without pads.
+    """
+
+    steps: Tensor | None
+    some: Tensor
+    full: Tensor
+
+
+def real_positions(pair: Pair) -> Real | None:
+    """Where the expected result stands for real steps; None if no argument says so."""
     shape = pair.expected.shape
     for value in pair.arguments.values():
-        if (
-            isinstance(value, Tensor)
-            and value.dtype == torch.bool
-            and 1 <= value.dim() <= len(shape)
-        ):
-            mask = value.reshape(*value.shape, *[1] * (len(shape) - value.dim()))
-            fits = all(m in (1, s) for m, s in zip(mask.shape, shape, strict=True))
-            if fits and value.dim() > 1 or value.shape == shape:
-                return mask.expand(shape)
+        if isinstance(value, Tensor) and value.dtype == torch.bool and value.dim():
+            return _spread(value, shape)
     lengths = lengths_in(pair.arguments)
-    if lengths is None or len(shape) < 2 or len(lengths) != shape[0]:
+    if lengths is None or not shape or len(lengths) != shape[0]:
         return None
-    if max(lengths, default=0) > shape[1]:
-        return None
-    steps = torch.arange(shape[1], device="cpu")
-    mask = steps < torch.tensor(lengths, device="cpu")[:, None]
-    return mask.reshape(*mask.shape, *[1] * (len(shape) - 2)).expand(shape)
+    longest = max(lengths)
+    padded = shape[1] if len(shape) > 1 and shape[1] >= longest else longest
+    steps = torch.arange(padded, device="cpu")
+    return _spread(steps < torch.tensor(lengths, device="cpu")[:, None], shape)
+
+
+def _spread(mask: Tensor, shape: torch.Size) -> Real | None:
+    """A mask, whose last axis are the steps, over a result of this shape."""
+    some, full = mask.any(-1, keepdim=True), mask.all(-1, keepdim=True)
+    if _fits(mask, shape):
+        masks = (mask, some.expand_as(mask), full.expand_as(mask))
+        return Real(*(_expanded(m, shape) for m in masks))
+    rows = some.squeeze(-1)
+    if rows.dim() and shape[:1] == rows.shape[:1]:
+        both = (_expanded(m.reshape(len(m), -1).all(1), shape) for m in (some, full))
+        return Real(None, *both)
+    return None
+
+
+def _fits(mask: Tensor, shape: torch.Size) -> bool:
+    pairs = zip(mask.shape, shape, strict=False)
+    return mask.dim() <= len(shape) and all(m in (1, s) for m, s in pairs)
+
+
+def _expanded(mask: Tensor, shape: torch.Size) -> Tensor:
+    return mask.reshape(*mask.shape, *[1] * (len(shape) - mask.dim())).expand(shape)
 
 
 def lengths_in(arguments: Arguments) -> list[int] | None:

@@ -7,35 +7,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_utils.lessons.evidence import Pair, Part, real_positions
+from course_utils.lessons.evidence import Pair, Part, Real, real_positions
 
-Where = Callable[[Tensor], Tensor]
+Where = Callable[[Real], Tensor]
 # Words for places, by the mask: from the narrowest to the widest.
 _PLACES: list[tuple[str, str, Where]] = [
-    ("in rows without a real step", "in the others", lambda real: ~_any_in_row(real)),
-    ("at the pads", "at real steps", lambda real: ~real),
-    ("in rows that have pads", "in full rows", lambda real: ~_all_in_row(real)),
-    ("at real steps", "at the pads", lambda real: real),
+    ("in rows without a real step", "in the others", lambda real: ~real.some),
+    ("at the pads", "at real steps", lambda real: ~real.steps),
+    ("in rows that have pads", "in full rows", lambda real: ~real.full),
+    ("at real steps", "at the pads", lambda real: real.steps),
 ]
-
-
-def _row_axes(real: Tensor) -> tuple[int, ...]:
-    """The axes that make a row: the last one of a mask of keys, steps and features otherwise."""
-    return tuple(range(1, real.dim())) if real.dim() > 1 else (0,)
-
-
-def _any_in_row(real: Tensor) -> Tensor:
-    return real.any(-1, keepdim=True).expand_as(real) if real.dim() == 2 else _over_rows(real, any)
-
-
-def _all_in_row(real: Tensor) -> Tensor:
-    return real.all(-1, keepdim=True).expand_as(real) if real.dim() == 2 else _over_rows(real, all)
-
-
-def _over_rows(real: Tensor, how: Callable) -> Tensor:
-    axes = _row_axes(real)
-    found = real.any(axes, keepdim=True) if how is any else real.all(axes, keepdim=True)
-    return found.expand_as(real)
 
 
 def wrong_places(part: Part) -> str | None:
@@ -85,6 +66,8 @@ def _only(part: Part, spoilt: Callable[[Pair], Tensor]) -> tuple[str, str, Where
         return None
     spoils = [spoilt(pair) for pair in part.failing]
     for where, elsewhere, places in _PLACES:
+        if "row" not in where and any(mask.steps is None for mask in masks):
+            continue
         inside = [places(mask) for mask in masks]
         outside = sum(int((~there).sum()) for there in inside)
         pairs = zip(spoils, inside, strict=True)

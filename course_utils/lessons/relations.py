@@ -67,23 +67,32 @@ def nothing_but_zeros(part: Part) -> str | None:
     return "is zero everywhere, in every case that fails"
 
 
-def one_factor(part: Part) -> str | None:
-    """All numbers of a case too large by one factor, whose name is looked for."""
+def no_way_back(part: Part) -> str | None:
+    """A gradient of zeros where others are expected."""
+    if not part.subject.startswith("The gradient") or nothing_but_zeros(part) is None:
+        return None
+    return "is zero: nothing comes back to it, its history is lost on the way"
+
+
+def named_factor(part: Part) -> str | None:
+    """All numbers of a case too large by one factor, which is the same or has a name."""
     ratios = _ratios(part)
     if ratios is None:
         return None
-    mine = ratios[: len(part.failing)]
+    mine, others = ratios[: len(part.failing)], ratios[len(part.failing) :]
     if all(_close(ratio, mine[0]) for ratio in mine):
-        if part.failing != list(part.pairs) and any(r is not None for r in ratios[len(mine) :]):
-            return None
-        return f"is {_constant_factor(mine[0])}, in every case"
+        # Right cases speak against a factor that is always the same.
+        return None if any(others) else f"is {_constant_factor(mine[0])}, in every case"
     named = _named(part, ratios, _products)
-    if named:
-        return f"is {named}"
-    many = sum(int((pair.expected != 0).sum()) > 1 for pair in part.failing)
-    if many < 3:
+    return f"is {named}" if named else None
+
+
+def one_factor(part: Part) -> str | None:
+    """All numbers of a case too large by one factor, which has no name."""
+    ratios = _ratios(part)
+    if ratios is None or sum(int((p.expected != 0).sum()) > 1 for p in part.failing) < 3:
         return None
-    return f"is off by a single factor in each case, such as {mine[0]:.4g} in the smallest"
+    return f"is off by a single factor in each case, such as {ratios[0]:.4g} in one of them"
 
 
 def _constant_factor(ratio: float) -> str:
@@ -153,33 +162,43 @@ def _named(part: Part, numbers: list[float | None], candidates: Callable) -> str
     return None
 
 
+def named_distance(part: Part) -> str | None:
+    """All numbers of a case off by one amount, which is the same or has a name."""
+    gaps = _distances(part)
+    if gaps is None:
+        return None
+    mine = gaps[: len(part.failing)]
+    if all(_close(gap, mine[0]) for gap in mine):
+        if len(mine) < len(gaps):
+            return None
+        size = "large" if mine[0] > 0 else "small"
+        return f"is too {size} by exactly {abs(mine[0]):.6g}, in every case"
+    named = _named(part, gaps, _differences)
+    return f"is {named}" if named else None
+
+
 def one_distance(part: Part) -> str | None:
-    """All numbers of a case off by the same amount."""
+    """All numbers of a case off by one amount, which has no name."""
+    gaps = _distances(part)
+    if gaps is None or sum(pair.expected.numel() > 1 for pair in part.failing) < 3:
+        return None
+    return f"is off by one amount in each case, such as {gaps[0]:.4g} in one of them"
+
+
+def _distances(part: Part) -> list[float] | None:
+    """The amount by which each case is off; None if a case has more than one."""
     if not part.same_shapes or part.failing[0].expected.dtype == torch.bool:
         return None
     found = []
     for pair in part.pairs:
         gap = (pair.got.double() - pair.expected.double()).flatten()
-        scale = pair.expected.double().abs().max().item() if gap.numel() else 0
+        if not gap.numel() or not gap.isfinite().all():
+            return None
         room = 1e-5 if pair.got.dtype == torch.float32 else 1e-9
-        if (
-            not gap.numel()
-            or not gap.isfinite().all()
-            or gap.max() - gap.min() > room * (1 + scale)
-        ):
+        if gap.max() - gap.min() > room * (1 + pair.expected.double().abs().max()):
             return None
         found.append(gap.mean().item())
-    mine = found[: len(part.failing)]
-    if all(_close(gap, mine[0]) for gap in mine):
-        if len(mine) < len(found):
-            return None
-        size = "large" if mine[0] > 0 else "small"
-        return f"is too {size} by exactly {abs(mine[0]):.6g}, in every case"
-    if named := _named(part, found, _differences):
-        return f"is {named}"
-    if sum(pair.expected.numel() > 1 for pair in part.failing) < 3:
-        return None
-    return f"is off by one amount in each case, such as {mine[0]:.4g} in the smallest"
+    return found
 
 
 def one_factor_a_row(part: Part) -> str | None:
@@ -220,9 +239,14 @@ def other_order(part: Part) -> str | None:
                 return f"comes one place too {which}{along}"
     if _every(part, _rows_exchanged):
         return "has the right rows in another order"
-    if part.telling and _every(part, _same_numbers):
-        return "holds the right numbers, in other places"
     return None
+
+
+def other_places(part: Part) -> str | None:
+    """The right numbers in an order that has no name."""
+    if not part.same_shapes or sum(pair.expected.numel() > 2 for pair in part.failing) < 3:
+        return None
+    return "holds the right numbers, in other places" if _every(part, _same_numbers) else None
 
 
 def _every(part: Part, relation: Callable[[Tensor, Tensor], bool]) -> bool:

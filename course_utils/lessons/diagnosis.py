@@ -1,0 +1,199 @@
+"""Say what a learner's function does: a pattern over the cases, and a symptom or a belief."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from course_utils.lessons.altered import as_if, ignored_argument
+from course_utils.lessons.evidence import Part
+from course_utils.lessons.faults import Fault, evidence_of
+from course_utils.lessons.mutants import mutants_of
+from course_utils.lessons.running import Outcome, same_outcome
+from course_utils.lessons.symptoms import strong_symptom, weak_symptom
+from course_utils.lessons.traits import telling_trait
+from course_utils.lessons.trials import Bench
+from course_utils.pitfalls.wrong import Wrong
+
+MOST_CASES_FOR_ALTERED_ARGUMENTS = 6
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One sentence on what the code does; ``wrong`` is the wrong version that says it, if any.
+
+    ``kind`` tells where the sentence comes from: a wrong version's belief, a symptom, a mutant
+    of the solution, or a weaker symptom that says where or how much, not what.
+    """
+
+    kind: Literal["belief", "symptom", "mutant", "weak"]
+    text: str
+    wrong: Wrong | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A learner's function with its outcomes and faults, one for each trial of the bench."""
+
+    bench: Bench
+    function: Callable[..., Any]
+    outcomes: Sequence[Outcome]
+    faults: Sequence[Sequence[Fault]]
+
+    @property
+    def failing(self) -> list[int]:
+        """The trials with a fault, the smallest first."""
+        found = [i for i, faults in enumerate(self.faults) if faults]
+        return sorted(found, key=lambda i: self.bench.trials[i].size)
+
+
+def diagnose(answer: Answer, patience: float) -> Diagnosis | None:
+    """The sentence that explains most; ``patience`` in seconds bounds the search.
+
+    A wrong version comes first where it explains every failing case, and last where it explains
+    some of them.
+    """
+    end = time.monotonic() + patience
+    count, wrong = _most_explaining(answer)
+    if wrong is not None and count == len(answer.failing):
+        return Diagnosis("belief", wrong.explanation, wrong)
+    for search in (_strong, _altered, _mutant, _ignored, _weak):
+        if time.monotonic() < end and (found := search(answer, end)) is not None:
+            return found
+    if wrong is not None and 2 * count >= len(answer.failing):
+        return Diagnosis("belief", wrong.explanation, wrong)
+    return None
+
+
+def _most_explaining(answer: Answer) -> tuple[int, Wrong | None]:
+    """The wrong version with the learner's answers in most failing cases, and in how many."""
+    wrongs = answer.bench.exercise.wrong
+    counts = [_cases_explained(answer, wrong) for wrong in wrongs]
+    most = max(counts, default=0)
+    return most, wrongs[counts.index(most)] if most else None
+
+
+def _cases_explained(answer: Answer, wrong: Wrong) -> int:
+    """In how many cases a wrong version errs as the learner does; 0 if it errs otherwise once."""
+    bench, count = answer.bench, 0
+    exact = bench.exercise.exact
+    for i, (trial, mine) in enumerate(zip(bench.trials, answer.outcomes, strict=True)):
+        theirs = bench.outcome(wrong.function, i)
+        if same_outcome(theirs, trial.right, exact):
+            continue
+        if not same_outcome(mine, theirs, exact):
+            return 0
+        count += 1
+    return count
+
+
+def _parts(answer: Answer) -> list[Part]:
+    return evidence_of(answer.bench.exercise, answer.bench.trials, list(answer.outcomes))
+
+
+def _strong(answer: Answer, end: float) -> Diagnosis | None:
+    text = strong_symptom(_parts(answer))
+    return Diagnosis("symptom", text) if text else None
+
+
+def _weak(answer: Answer, end: float) -> Diagnosis | None:
+    text = weak_symptom(_parts(answer))
+    return Diagnosis("weak", text) if text else None
+
+
+def _valued(answer: Answer) -> bool:
+    """Whether three failing cases or more came to a result, whatever it is."""
+    return sum(answer.outcomes[i].run.error is None for i in answer.failing) >= 3
+
+
+def _altered(answer: Answer, end: float) -> Diagnosis | None:
+    bench = answer.bench
+    if not _valued(answer):
+        return None
+    text = as_if(bench, answer.outcomes, answer.failing, end)
+    return Diagnosis("symptom", f"It is as if {text}.") if text else None
+
+
+def _mutant(answer: Answer, end: float) -> Diagnosis | None:
+    """The mutant of the solution that makes the same of every case."""
+    if not _valued(answer):
+        return None
+    for mutant in mutants_of(answer.bench.exercise.reference):
+        if time.monotonic() > end:
+            return None
+        if _same_everywhere(answer, mutant.function):
+            return Diagnosis("mutant", f"It is as if {mutant.text}.")
+    return None
+
+
+def _same_everywhere(answer: Answer, function: Callable[..., Any]) -> bool:
+    failing = answer.failing
+    order = [*failing, *(i for i in range(len(answer.outcomes)) if i not in failing)]
+    exact = answer.bench.exercise.exact
+    return all(
+        same_outcome(answer.outcomes[i], answer.bench.outcome(function, i), exact) for i in order
+    )
+
+
+def _ignored(answer: Answer, end: float) -> Diagnosis | None:
+    if not _valued(answer):
+        return None
+    values = any(fault.kind == "value" for i in answer.failing for fault in answer.faults[i])
+    chosen = answer.failing[:MOST_CASES_FOR_ALTERED_ARGUMENTS]
+    if not values:
+        return None
+    name = ignored_argument(answer.bench, answer.function, answer.outcomes, chosen)
+    return Diagnosis("symptom", f"Your result does not depend on `{name}`.") if name else None
+
+
+def pattern_of(answer: Answer) -> str:
+    """One sentence: in how many cases it is right, in which parts, and what failing ones share."""
+    failing, total = answer.failing, len(answer.faults)
+    first = _what_is_right(answer)
+    count = f"right in {total - len(failing)} of {total} cases"
+    if len(failing) == total:
+        count = f"wrong in all {total} cases"
+    sentence = f"{first}: {count}" if first else count[:1].upper() + count[1:]
+    trait = telling_trait([trial.traits for trial in answer.bench.trials], sorted(failing))
+    name = answer.bench.trials[failing[0]].case.name
+    if trait:
+        return f"{sentence}; wrong where {trait}."
+    if name and len(failing) == 1:
+        return f"{sentence}; wrong in one: {name}."
+    return f"{sentence}."
+
+
+def _what_is_right(answer: Answer) -> str:
+    """Words on parts that are right everywhere beside others that are not."""
+    faults = [fault for i in answer.failing for fault in answer.faults[i]]
+    kinds = {fault.kind for fault in faults}
+    if kinds <= {"gradient", "history"}:
+        leaves = list(dict.fromkeys(f.part.split("[")[0] for f in faults if f.part))
+        which = _listed(leaves) if leaves else ""
+        return f"Your values are right, the gradient {f'of {which} ' if which else ''}is not"
+    names = _part_names(answer)
+    wrong = {fault.part for fault in faults}
+    if kinds != {"value"} or len(names) < 2 or not wrong <= set(names) or wrong == set(names):
+        return ""
+    return ", ".join(f"for `{name}` {'✗' if name in wrong else '✓'}" for name in names)
+
+
+def _part_names(answer: Answer) -> list[str]:
+    exercise, expected = answer.bench.exercise, answer.bench.trials[0].right.value
+    return list(exercise.parts or getattr(expected, "_fields", ()))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(f"`{name}`" for name in names)
+
+
+def other_failing_names(answer: Answer) -> Iterator[str]:
+    """Names of the failing cases that have one, the smallest first."""
+    seen = set()
+    for i in answer.failing:
+        name = answer.bench.trials[i].case.name
+        if name and name not in seen:
+            seen.add(name)
+            yield name

@@ -1,0 +1,164 @@
+"""Symptoms of shapes and of lists: an axis kept, lost or exchanged, a step or an entry too many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from course_utils.lessons.compare import same
+from course_utils.lessons.evidence import Part
+
+Relation = Callable[[Tensor, Tensor], bool]
+
+
+def other_shape(part: Part) -> str | None:
+    """What happened to the axes, where every failing case has another shape than expected."""
+    if not part.tensors or any(p.got.shape == p.expected.shape for p in part.failing):
+        return None
+    more = {p.got.dim() - p.expected.dim() for p in part.failing}
+    if len(more) != 1:
+        return None
+    difference = more.pop()
+    if difference == 0:
+        return _same_number_of_axes(part)
+    if difference == 1:
+        return _one_more(part)
+    if difference == -1:
+        return _one_less(part)
+    return "holds the right numbers in another shape" if _all(part, _same_flat) else None
+
+
+def _all(part: Part, relation: Relation) -> bool:
+    return all(relation(pair.got, pair.expected) for pair in part.failing)
+
+
+def _same_flat(got: Tensor, want: Tensor) -> bool:
+    return got.numel() == want.numel() and same(got.flatten(), want.flatten())
+
+
+def _same_number_of_axes(part: Part) -> str | None:
+    axes = part.failing[0].got.dim()
+    for one in range(axes):
+        for other in range(one + 1, axes):
+            if _all(part, lambda g, w, a=one, b=other: same(g.transpose(a, b), w)):
+                return f"has its axes {one} and {other} exchanged; the numbers are right"
+    for axis in range(axes):
+        for more in (1, -1):
+            if _all(part, lambda g, w, a=axis, m=more: g.shape[a] - w.shape[a] == m):
+                return _longer(part, axis, more)
+        if _all(part, lambda g, w, a=axis: g.shape[a] == 1 < w.shape[a]):
+            return _reduced(part, axis, "has", kept=True)
+    return "holds the right numbers in another shape" if _all(part, _same_flat) else None
+
+
+def _longer(part: Part, axis: int, more: int) -> str:
+    """One entry too many or too few along an axis, and at which end if the rest agrees."""
+    text = f"is one {'longer' if more > 0 else 'shorter'} than expected along axis {axis}"
+
+    def agrees(got: Tensor, want: Tensor, start: int) -> bool:
+        long, short = (got, want) if more > 0 else (want, got)
+        return same(long.narrow(axis, start, short.shape[axis]), short)
+
+    if _all(part, lambda g, w: agrees(g, w, 0)):
+        return f"{text}: the {'additional' if more > 0 else 'missing'} entry is the last one"
+    if _all(part, lambda g, w: agrees(g, w, 1)):
+        return f"{text}: the {'additional' if more > 0 else 'missing'} entry is the first one"
+    return text
+
+
+# What can be made of one axis, in words.
+_REDUCTIONS: list[tuple[str, Callable[[Tensor, int], Tensor]]] = [
+    ("the sum", lambda t, a: t.sum(a)),
+    ("the mean", lambda t, a: t.double().mean(a).to(t) if t.is_floating_point() else t.sum(a)),
+    ("the last entry", lambda t, a: t.select(a, -1)),
+    ("the first entry", lambda t, a: t.select(a, 0)),
+    ("the largest entry", lambda t, a: t.amax(a)),
+]
+
+
+def _reduced(part: Part, axis: int, verb: str, *, kept: bool) -> str | None:
+    """What came is a sum, a mean or one entry of what was expected."""
+    for words, reduce in _REDUCTIONS:
+
+        def fits(got: Tensor, want: Tensor, reduce: Callable = reduce) -> bool:
+            mine = got.squeeze(axis) if kept else got
+            return want.shape[axis] > 0 and same(mine, reduce(want, axis))
+
+        if _all(part, fits):
+            return f"{verb} only {words} along axis {axis}; the whole axis is expected"
+    return None
+
+
+def _one_more(part: Part) -> str | None:
+    for axis in range(part.failing[0].got.dim()):
+        if _all(part, lambda g, w, a=axis: g.shape[a] == 1 and same(g.squeeze(a), w)):
+            return f"has one axis too many: axis {axis}, of size 1; the numbers are right"
+    for axis in range(part.failing[0].got.dim()):
+        for words, reduce in _REDUCTIONS:
+            if _all(part, lambda g, w, a=axis, r=reduce: g.shape[a] > 0 and same(r(g, a), w)):
+                return f"still has axis {axis}: {words} along it is what is expected"
+    return None
+
+
+def _one_less(part: Part) -> str | None:
+    if _all(part, _same_flat):
+        return "has lost an axis; the numbers are right"
+    for axis in range(part.failing[0].expected.dim()):
+        if found := _reduced(part, axis, "holds", kept=False):
+            return found
+    return None
+
+
+def other_list(part: Part) -> str | None:
+    """Lists of plain values: another order, an entry too many or too few, other groups."""
+    pairs = [(p.got, p.expected) for p in part.failing]
+    if not all(isinstance(v, (list, tuple)) for pair in pairs for v in pair):
+        return None
+    lists = [(list(got), list(want)) for got, want in pairs]
+    relations: list[tuple[str, Callable[[list, list], bool]]] = [
+        ("lacks its last entry", lambda g, w: same(g, w[:-1])),
+        ("lacks its first entry", lambda g, w: same(g, w[1:])),
+        ("has one entry too many, at its end", lambda g, w: same(g[:-1], w)),
+        ("has one entry too many, at its start", lambda g, w: same(g[1:], w)),
+        ("has the right entries in reverse order", lambda g, w: same(g, w[::-1])),
+        ("has the right entries in another order", lambda g, w: _sorted(g) == _sorted(w)),
+        ("has the right numbers in other groups", lambda g, w: same(_flat(g), _flat(w))),
+        (
+            "has the right numbers in another order",
+            lambda g, w: sorted(map(repr, _flat(g))) == sorted(map(repr, _flat(w))),
+        ),
+    ]
+    for text, relation in relations:
+        if all(relation(got, want) for got, want in lists):
+            return text
+    return None
+
+
+def _sorted(values: list) -> list[str]:
+    return sorted(map(repr, values))
+
+
+def _flat(value: object) -> list:
+    if isinstance(value, (list, tuple)):
+        return [entry for part in value for entry in _flat(part)]
+    return [value]
+
+
+def only_real_entries(part: Part) -> str | None:
+    """The chosen entries in one row, as indexing with a mask returns them."""
+    if not part.tensors or any(pair.got.dim() != 1 for pair in part.failing):
+        return None
+    for pair in part.failing:
+        masks = [v for v in pair.arguments.values() if _is_mask(v, pair.expected)]
+        if not any(same(pair.got, pair.expected[mask].flatten()) for mask in masks):
+            return None
+    shapes = any(pair.expected.dim() != 1 for pair in part.failing)
+    lost = any(pair.got.numel() != pair.expected.numel() for pair in part.failing)
+    return "holds the real entries alone, in one row: the shape is lost" if shapes or lost else None
+
+
+def _is_mask(value: object, expected: Tensor) -> bool:
+    boolean = isinstance(value, Tensor) and value.dtype == torch.bool
+    return boolean and value.shape == expected.shape[: value.dim()] and value.dim() > 0
