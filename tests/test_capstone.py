@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from course_utils import check_lengths, pad_batch, small_batch
-from course_utils.lessons.exercises.capstone import pipeline
 from course_utils.padcheck import padcheck
 from course_utils.pitfalls.capstone import BUGS, PIPELINES, PipelineLoss, buggy_pipeline
+from course_utils.topics.capstone import pipeline
 
 
 def batch(lengths: list[int], seed: int) -> tuple:

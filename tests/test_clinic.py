@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from course_utils.data import Batch, SequenceDataset, small_batch
-from course_utils.lessons.clinic import PATIENTS, admit, source_message
-from course_utils.lessons.field_guide import MESSAGES, field_guide_message, printable
 from course_utils.models import MaskedRNN, gradients, oracle
 from course_utils.padcheck import padcheck
 from course_utils.sequences import lengths_of, lengths_to_mask, pad_batch
+from course_utils.topics.clinic import PATIENTS, admit, source_message
+from course_utils.topics.field_guide import MESSAGES, field_guide_message, printable
 from course_utils.training import step_mse_loss
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "11_bug_clinic.ipynb"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import linecache
 import re
 import signal
 import sys
@@ -26,6 +27,7 @@ from course_utils.lessons.feedback import rich, verdict_message
 from course_utils.lessons.guard import TimeUp, run_guarded
 from course_utils.lessons.questions import guess_answer, guess_card, quiz_card
 from course_utils.lessons.quizzes import GUESSES, QUIZZES
+from course_utils.lessons.solutions import Solution
 from course_utils.lessons.terms import TERMS, glossary_message
 
 
@@ -204,7 +206,8 @@ def scaled_cases() -> list[Case]:
     return [Case((torch.randn(n, 2, requires_grad=True), layer)) for n in (1, 3)]
 
 
-SCALED = Exercise("t.scaled", "1.1", "t", 1, 1, "t", scaled, scaled_cases, [], ["a", "b"])
+Solution("t.scaled", scaled)
+SCALED = Exercise("t.scaled", "1.1", "t", 1, 1, "t", scaled_cases, [], ["a", "b"])
 
 
 def test_gradients_of_inputs_and_parameters_are_compared():
@@ -214,7 +217,7 @@ def test_gradients_of_inputs_and_parameters_are_compared():
     assert judge(SCALED, scaled).status == "right"
     assert judge(SCALED, lambda x, layer: layer(x) + layer(x)).status == "right"
     verdict = judge(SCALED, stops_at_weight)
-    assert verdict.problem.startswith("the gradient of input tensor 1 is 0")
+    assert verdict.problem.startswith("the gradient of `layer.weight` is 0")
     assert "no gradient" in judge(SCALED, lambda x, layer: scaled(x, layer).detach()).problem
 
 
@@ -277,9 +280,38 @@ def test_card_gives_hints_one_at_a_time_and_the_solution_on_demand(monkeypatch):
     assert "def pad_batch" not in words(card)
     solution.click()
     assert "def pad_batch" in words(card)
-    assert "Stack sequences of shapes (L_i, ...)" not in words(card)  # the docstring
+    assert "one (B, max L_i, F) tensor" not in words(card)  # the docstring
     solution.click()
     assert "def pad_batch" not in words(card)
+
+
+@pytest.mark.parametrize("body", ["return int(lengths.sum())", "return len(lengths)"])
+def test_the_learners_code_and_the_solution_are_shown_together(body, monkeypatch):
+    monkeypatch.delenv("COURSE_SOLUTIONS", raising=False)
+    messages = []
+    monkeypatch.setattr(lessons, "display", messages.append)
+    cell = f'@check("start.count_real_steps")\ndef mine(lengths):\n    """Mine."""\n    {body}\n'
+    linecache.cache["<cell>"] = (len(cell), None, cell.splitlines(True), "<cell>")
+    exec(compile(cell, "<cell>", "exec"), {"check": lessons.check})
+    solution = EXERCISES["start.count_real_steps"].solution.source
+    card = exercise_card(EXERCISES["start.count_real_steps"])
+    parts(card, widgets.Button)[-1].click()
+    for page in (words(widgets.HTML(messages[0].html)), words(card)):
+        mine, shown = page.index("Your code:"), page.index("The solution:")
+        assert mine < page.index(f"def mine(lengths):\n    {body}") < shown
+        assert shown < page.index(solution)
+    monkeypatch.setenv("COURSE_SOLUTIONS", "hidden")
+    exec(compile(cell, "<cell>", "exec"), {"check": lessons.check})
+    assert "Your code" not in messages[1].html
+
+
+@pytest.mark.parametrize("thing", [len, dict, 7])
+def test_what_has_no_source_of_its_own_is_not_shown(thing, monkeypatch):
+    monkeypatch.delenv("COURSE_SOLUTIONS", raising=False)
+    messages = []
+    monkeypatch.setattr(lessons, "display", messages.append)
+    lessons.check("start.count_real_steps")(thing)
+    assert "<summary>The solution</summary>" in messages[0].html
 
 
 def test_card_withholds_solutions(monkeypatch):

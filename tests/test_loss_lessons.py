@@ -7,9 +7,9 @@ import torch
 
 from course_utils.data import collate, small_batch
 from course_utils.explorers.loss import DIVISORS, loss_weights
-from course_utils.lessons.exercises.loss import accumulate
 from course_utils.models import MaskedRNN, oracle
 from course_utils.sequences import lengths_to_mask
+from course_utils.topics.loss import accumulate
 
 
 def by_loop(error: torch.Tensor, lengths: list[int], divisor: str) -> torch.Tensor:

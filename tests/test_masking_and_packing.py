@@ -20,16 +20,16 @@ from course_utils import explorers, pictures
 from course_utils.data import small_batch
 from course_utils.diagrams import draw_masking, draw_packing
 from course_utils.explorers.masking import WAYS, run_way
-from course_utils.lessons.exercises.masking import masked_recurrence, safe_log
-from course_utils.lessons.exercises.packing import (
+from course_utils.models import run_masked
+from course_utils.pitfalls import packing as pitfalls
+from course_utils.sequences import lengths_to_mask, pad_batch
+from course_utils.topics.masking import masked_recurrence, safe_log
+from course_utils.topics.packing import (
     final_states,
     pack_by_hand,
     packed_recurrence,
     unpack_by_hand,
 )
-from course_utils.models import run_masked
-from course_utils.pitfalls import packing as pitfalls
-from course_utils.sequences import lengths_to_mask, pad_batch
 
 LENGTHS = st.lists(st.integers(1, 6), min_size=1, max_size=6)
 

@@ -11,9 +11,9 @@ from torch import nn
 
 from course_utils.diagrams import draw_reading
 from course_utils.explorers.last_step import READERS, reader_shares, row_shares, steps_read
-from course_utils.lessons.exercises.last_step import both_ends
 from course_utils.pictures import ORANGE
 from course_utils.sequences import lengths_to_mask, pack, pad_batch, unpack
+from course_utils.topics.last_step import both_ends
 
 LENGTHS = [[5, 3, 7, 2], [4, 4, 4], [1], [2, 6, 1]]
 ALL = list(itertools.product(READERS.values(), [False, True]))

@@ -14,10 +14,10 @@ from typing import Any
 from IPython.display import display
 
 from course_utils.lessons import progress
-from course_utils.lessons.cards import exercise_card
+from course_utils.lessons.cards import exercise_card, remember_code, solution_offer
 from course_utils.lessons.checking import Verdict, hand_out, judge
 from course_utils.lessons.exercises import EXERCISES
-from course_utils.lessons.feedback import verdict_message
+from course_utils.lessons.feedback import Message, verdict_message
 from course_utils.lessons.progress import collect_progress
 from course_utils.lessons.progress_view import progress_panel
 from course_utils.lessons.questions import guess_answer, guess_card, quiz_card
@@ -67,11 +67,13 @@ def check(key: str) -> Callable[[Any], Callable[..., Any]]:
             verdict = judge(entry, function)
         except Exception as error:  # a fault of the course must not stop the learner
             verdict = Verdict("not yet", f"the check itself failed ({error!r}); please report it")
-        saved = ""
+        saved, offer = "", ""
         if verdict.status != "not attempted":
             saved = progress.record("exercise", key, verdict.status)
+            remember_code(entry, function)
+            offer = solution_offer(entry)
         message = verdict_message(entry, verdict, saved)
-        display(message)
+        display(Message(message.html + offer, message.text))
         if verdict.status == "not yet" and os.environ.get("COURSE_STRICT") == "1":
             raise WrongAnswer(message.text)
         return function if verdict.status == "right" else hand_out(entry)

@@ -129,7 +129,9 @@ def _agrees(bench: Bench, alteration: Alteration, trial: Trial, outcome: Outcome
     altered = run_altered(bench.exercise.reference, alteration, trial)
     if altered is None:
         return False
-    return same_outcome(replace(altered, changed=outcome.changed), outcome, bench.exercise.exact)
+    return same_outcome(
+        replace(altered, changed=outcome.changed), outcome, bench.exercise.solution.exact
+    )
 
 
 def run_altered(

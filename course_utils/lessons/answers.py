@@ -1,8 +1,7 @@
 """For teachers: every exercise with its solution and its common wrong answers, as Markdown.
 
 Run ``python -m course_utils.lessons.answers > answers.md``, or name keys or topics to have only
-those. Nothing is written down twice: solutions are the references' own source, wrong answers the
-explanations that learners are shown.
+those. Nothing is written down twice: solutions and wrong answers are what learners are shown.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from course_utils.lessons.cards import solution_source
 from course_utils.lessons.entries import Exercise
 from course_utils.lessons.exercises import EXERCISES
 
@@ -29,7 +27,7 @@ def _section(exercise: Exercise) -> str:
     if len(exercise.wrong) > len(wrong):
         rows.append(f"- {len(exercise.wrong) - len(wrong)} more, combinations of these.")
     head = f"## {exercise.number} {exercise.title} (`{exercise.key}`, {exercise.minutes} minutes)"
-    solution = f"```python\n{solution_source(exercise)}\n```"
+    solution = f"```python\n{exercise.solution.source}\n```"
     return "\n\n".join([head, exercise.task, solution, "Wrong answers:", "\n".join(rows), ""])
 
 

@@ -7,6 +7,18 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from course_utils.lessons.change_words import (
+    AXES,
+    BY_AXIS,
+    COMPARISONS,
+    COUNTS,
+    DROPPED,
+    EXCHANGED,
+    KINDS,
+    OPERATORS,
+    SIGNS,
+)
+
 Names = frozenset[str]
 
 
@@ -16,83 +28,6 @@ class Change:
 
     new: ast.AST | None
     text: str
-
-
-_COMPARISONS: dict[type, tuple[type, ...]] = {
-    ast.Lt: (ast.LtE, ast.Gt),
-    ast.LtE: (ast.Lt, ast.GtE),
-    ast.Gt: (ast.GtE, ast.Lt),
-    ast.GtE: (ast.Gt, ast.LtE),
-    ast.Eq: (ast.NotEq,),
-    ast.NotEq: (ast.Eq,),
-    ast.Is: (ast.IsNot,),
-    ast.IsNot: (ast.Is,),
-    ast.In: (ast.NotIn,),
-    ast.NotIn: (ast.In,),
-}
-_SIGNS: dict[type, str] = {
-    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
-    ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
-    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%",
-    ast.Pow: "**", ast.MatMult: "@", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^",
-    ast.And: "and", ast.Or: "or",
-}  # fmt: skip
-_OPERATORS: dict[type, tuple[type, ...]] = {
-    ast.Add: (ast.Sub,),
-    ast.Sub: (ast.Add,),
-    ast.Mult: (ast.Div,),
-    ast.Div: (ast.Mult, ast.FloorDiv),
-    ast.FloorDiv: (ast.Div,),
-    ast.Mod: (ast.FloorDiv,),
-    ast.BitAnd: (ast.BitOr,),
-    ast.BitOr: (ast.BitAnd,),
-    ast.MatMult: (),
-    ast.Pow: (),
-}
-_KINDS: dict[type, tuple[str, str]] = {
-    ast.Add: ("term", "a sum"),
-    ast.Sub: ("term", "a difference"),
-    ast.Mult: ("factor", "a product"),
-    ast.Div: ("part", "a division"),
-    ast.FloorDiv: ("part", "a division"),
-    ast.Mod: ("part", "a remainder"),
-    ast.MatMult: ("factor", "a matrix product"),
-    ast.BitAnd: ("condition", "two conditions"),
-    ast.BitOr: ("condition", "two conditions"),
-}
-# Methods and functions of one tensor whose result can be used like the tensor itself.
-_DROPPED = {
-    "square": "the square", "sqrt": "the root", "abs": "the absolute value",
-    "exp": "the exponential", "log": "the logarithm", "tanh": "one `tanh`",
-    "sigmoid": "the sigmoid", "relu": "the `relu`",
-    "softmax": "the softmax", "log_softmax": "the softmax", "clone": "the copy",
-    "detach": "the cut from the history", "masked_fill": "one `masked_fill`",
-    "clamp": "the `clamp`", "clamp_min": "the `clamp`", "float": "the change of type",
-    "double": "the change of type", "long": "the change of type", "to": "the change of type",
-    "nan_to_num": "the repair of NaN", "flip": "one turning round", "reversed": "one turning round",
-    "sorted": "the sorting", "cumsum": "the running sum", "transpose": "one exchange of axes",
-    "permute": "one exchange of axes", "unsqueeze": "one new axis", "squeeze": "the `squeeze`",
-    "logical_not": "the negation", "item": "the `item()`", "tolist": "the `tolist()`",
-    "flatten": "the `flatten`", "masked_select": "the selection", "expand": "the `expand`",
-    "type_as": "the change of type", "contiguous": "the `contiguous`", "t": "one transposition",
-    "index_select": "the selection", "gather": "the selection", "bool": "the change of type",
-    "int": "the rounding to a whole number", "round": "the rounding",
-}  # fmt: skip
-_EXCHANGED = {
-    "sum": ("mean",), "mean": ("sum",), "max": ("min",), "min": ("max",), "amax": ("amin",),
-    "amin": ("amax",), "any": ("all",), "all": ("any",), "argmax": ("argmin",),
-    "zeros": ("ones",), "ones": ("zeros",), "zeros_like": ("ones_like",),
-    "ones_like": ("zeros_like",), "new_zeros": ("new_ones",), "new_ones": ("new_zeros",),
-    "stack": ("cat",), "cat": ("stack",), "hstack": ("vstack",), "append": (),
-    "softmax": ("log_softmax",), "log_softmax": ("softmax",), "ceil": ("floor",),
-    "floor": ("ceil",), "minimum": ("maximum",), "maximum": ("minimum",),
-}  # fmt: skip
-_COUNTS = ("len", "max", "min", "size", "numel", "sum")
-_AXES = ("dim", "axis", "dim0", "dim1")
-_BY_AXIS = {
-    "sum", "mean", "max", "min", "amax", "amin", "any", "all", "argmax", "softmax", "log_softmax",
-    "stack", "cat", "cumsum", "unsqueeze", "squeeze", "flip", "norm", "size", "select", "unbind",
-}  # fmt: skip
 
 
 def changes_of(
@@ -123,27 +58,27 @@ def _about(arguments: Names, *nodes: ast.AST) -> str:
 def _compare(node: ast.Compare, arguments: Names) -> Iterator[Change]:
     place = _about(arguments, node)
     for i, sign in enumerate(node.ops):
-        for other in _COMPARISONS.get(type(sign), ()):
+        for other in COMPARISONS.get(type(sign), ()):
             new = copy.deepcopy(node)
             new.ops[i] = other()
-            yield Change(new, f"`{_SIGNS[type(sign)]}` were `{_SIGNS[other]}`{place}")
+            yield Change(new, f"`{SIGNS[type(sign)]}` were `{SIGNS[other]}`{place}")
 
 
 def _operation(node: ast.BinOp, arguments: Names) -> Iterator[Change]:
     sign = type(node.op)
     place = _about(arguments, node)
-    for other in _OPERATORS.get(sign, ()):
+    for other in OPERATORS.get(sign, ()):
         new = ast.BinOp(node.left, other(), node.right)
-        yield Change(new, f"a `{_SIGNS[sign]}` were a `{_SIGNS[other]}`{place}")
+        yield Change(new, f"a `{SIGNS[sign]}` were a `{SIGNS[other]}`{place}")
     if sign in (ast.Sub, ast.Div, ast.MatMult, ast.FloorDiv, ast.Mod):
         new = ast.BinOp(node.right, node.op, node.left)
-        yield Change(new, f"the two sides of {_KINDS[sign][1]} were exchanged{place}")
+        yield Change(new, f"the two sides of {KINDS[sign][1]} were exchanged{place}")
     if sign is ast.Pow:
         power = "the square" if _is_number(node.right, 2) else "a power"
         yield Change(node.left, f"{power} were missing{place}")
         return
-    if sign in _KINDS:
-        part, whole = _KINDS[sign]
+    if sign in KINDS:
+        part, whole = KINDS[sign]
         for kept, lost in ((node.left, node.right), (node.right, node.left)):
             where = _about(arguments, lost).replace(", where", ", the one where")
             yield Change(kept, f"one {part} of {whole} were missing{where}")
@@ -185,7 +120,7 @@ def _infinity(node: ast.Attribute, arguments: Names) -> Iterator[Change]:
 def _bool_operation(node: ast.BoolOp, arguments: Names) -> Iterator[Change]:
     other = ast.Or if isinstance(node.op, ast.And) else ast.And
     place = _about(arguments, node)
-    old, new = _SIGNS[type(node.op)], _SIGNS[other]
+    old, new = SIGNS[type(node.op)], SIGNS[other]
     yield Change(ast.BoolOp(other(), node.values), f"an `{old}` were an `{new}`{place}")
     for i, lost in enumerate(node.values):
         rest = node.values[:i] + node.values[i + 1 :]
@@ -219,16 +154,16 @@ def _call(node: ast.Call, arguments: Names) -> Iterator[Change]:
     name = _call_name(node)
     place = _about(arguments, node)
     inner = node.func.value if _is_method(node) else next(iter(node.args), None)
-    if name in _DROPPED and inner is not None and not isinstance(inner, ast.Starred):
-        yield Change(inner, f"{_DROPPED[name]} were missing{place}")
-    for other in _EXCHANGED.get(name, ()):
+    if name in DROPPED and inner is not None and not isinstance(inner, ast.Starred):
+        yield Change(inner, f"{DROPPED[name]} were missing{place}")
+    for other in EXCHANGED.get(name, ()):
         new = copy.deepcopy(node)
         if isinstance(new.func, ast.Attribute):
             new.func.attr = other
         else:
             new.func.id = other
         yield Change(new, f"`{other}` stood where `{name}` belongs{place}")
-    if name in _COUNTS:
+    if name in COUNTS:
         for sign, which in ((ast.Add, "large"), (ast.Sub, "small")):
             new = ast.BinOp(node, sign(), ast.Constant(1))
             yield Change(new, f"a count were one too {which}{place}")
@@ -242,10 +177,10 @@ def _axes(node: ast.Call, name: str, place: str) -> Iterator[Change]:
     """The axis of a reduction, another one."""
     slots: list[tuple[Callable[[ast.Call], ast.AST], Callable[[ast.Call, ast.AST], None]]] = []
     for i, keyword in enumerate(node.keywords):
-        if keyword.arg in _AXES:
+        if keyword.arg in AXES:
             slots.append((lambda c, i=i: c.keywords[i].value, _set_keyword(i)))
     last = len(node.args) - 1
-    if name in _BY_AXIS and last >= (0 if _is_method(node) else 1):
+    if name in BY_AXIS and last >= (0 if _is_method(node) else 1):
         slots.append((lambda c: c.args[last], _set_argument(last)))
     for get, put in slots:
         value = _axis_number(get(node))
@@ -351,9 +286,9 @@ def _statement(node: ast.stmt, arguments: Names) -> Iterator[Change]:
         yield Change(opposite, f"a condition were turned into its opposite{place}")
         yield Change(None, f"one case were not told from the others{place}")
     elif isinstance(node, ast.AugAssign):
-        other = _OPERATORS.get(type(node.op), ())
+        other = OPERATORS.get(type(node.op), ())
         for sign in other:
-            text = f"a `{_SIGNS[type(node.op)]}=` were a `{_SIGNS[sign]}=`{place}"
+            text = f"a `{SIGNS[type(node.op)]}=` were a `{SIGNS[sign]}=`{place}"
             yield Change(ast.AugAssign(node.target, sign(), node.value), text)
         load = ast.parse(ast.unparse(node.target), mode="eval").body
         replaced = ast.Assign([node.target], node.value)

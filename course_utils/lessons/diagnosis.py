@@ -78,7 +78,7 @@ def _most_explaining(answer: Answer) -> tuple[int, Wrong | None]:
 def _cases_explained(answer: Answer, wrong: Wrong) -> int:
     """In how many cases a wrong version errs as the learner does; 0 if it errs otherwise once."""
     bench, count = answer.bench, 0
-    exact = bench.exercise.exact
+    exact = bench.exercise.solution.exact
     for i, (trial, mine) in enumerate(zip(bench.trials, answer.outcomes, strict=True)):
         theirs = bench.outcome(wrong.function, i)
         if same_outcome(theirs, trial.right, exact):
@@ -131,7 +131,7 @@ def _mutant(answer: Answer, end: float) -> Diagnosis | None:
 def _same_everywhere(answer: Answer, function: Callable[..., Any]) -> bool:
     failing = answer.failing
     order = [*failing, *(i for i in range(len(answer.outcomes)) if i not in failing)]
-    exact = answer.bench.exercise.exact
+    exact = answer.bench.exercise.solution.exact
     return all(
         same_outcome(answer.outcomes[i], answer.bench.outcome(function, i), exact) for i in order
     )
@@ -182,7 +182,7 @@ def _what_is_right(answer: Answer) -> str:
 
 def _part_names(answer: Answer) -> list[str]:
     exercise, expected = answer.bench.exercise, answer.bench.trials[0].right.value
-    return list(exercise.parts or getattr(expected, "_fields", ()))
+    return list(exercise.solution.parts or getattr(expected, "_fields", ()))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -5,11 +5,11 @@ Texts are plain; words in `backticks` are shown as code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from course_utils.lessons.draws import Draw
+from course_utils.lessons.solutions import Solution, solution_of
 from course_utils.pitfalls.wrong import Wrong
 
 
@@ -29,18 +29,6 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Trait:
-    """A property of a case that may decide whether a learner's function is right.
-
-    ``text`` completes "wrong where ...": ``"a row has no real step"``. ``holds`` gets the
-    arguments under the names that the reference gives them, as many as it asks for.
-    """
-
-    text: str
-    holds: Callable[..., bool]
-
-
-@dataclass(frozen=True)
 class Exercise:
     """One exercise.
 
@@ -49,17 +37,9 @@ class Exercise:
         number: the notebook's number and the exercise's: ``"3.1"``. The stub raises
             ``NotImplementedError`` with it.
         title, difficulty, minutes, task: what the card shows; difficulty is 1 to 3.
-        reference: the right function, which exists once.
         cases: builds the cases when they are needed, always the same ones, the smallest first.
         wrong: wrong versions; no two of them agree on all cases.
         hints: shown one at a time, from vague to exact.
-        random: makes a small random case, other ones for other draws.
-        traits: properties of cases by which failures are told apart.
-        parts: names of a tuple's entries, where the result is one.
-        gradients: whether gradients are compared, or the names of the arguments for which.
-        exact: what the task names and must be kept: ``"dtype"``, ``"kind"`` (a plain number, and
-            not a tensor; a tensor, and not a number).
-        equivalents: changed lines of the reference that make no difference, and why.
     """
 
     key: str
@@ -68,16 +48,19 @@ class Exercise:
     difficulty: int
     minutes: int
     task: str
-    reference: Callable[..., Any]
     cases: Callable[[], Sequence[Case]]
     wrong: Sequence[Wrong]
     hints: Sequence[str]
-    random: Callable[[Draw], Case] | None = None
-    traits: Sequence[Trait] = ()
-    parts: Sequence[str] = ()
-    gradients: bool | Sequence[str] = True
-    exact: Sequence[str] = ()
-    equivalents: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def solution(self) -> Solution:
+        """The solution that is shown, from the topics."""
+        return solution_of(self.key)
+
+    @property
+    def reference(self) -> Callable[..., Any]:
+        """The solution's function, by which answers are judged."""
+        return self.solution.function
 
     @property
     def notebook(self) -> int:

@@ -48,16 +48,16 @@ def _changes(name: str) -> str:
 
 def _value_faults(exercise: Exercise, got: Any, expected: Any) -> Iterator[Fault]:
     """A fault for each wrong part, or one for the whole where the parts do not fit."""
-    whole = _difference(got, expected, "your result", exercise.exact)
+    whole = _difference(got, expected, "your result", exercise.solution.exact)
     if whole is None:
         return
-    names = exercise.parts or getattr(expected, "_fields", ())
-    if isinstance(got, (list, tuple)) and isinstance(expected, (list, tuple)):
-        if names and len(got) == len(expected):
-            for name, mine, right in zip(names, got, expected, strict=False):
-                if found := _difference(mine, right, f"your `{name}`", exercise.exact):
-                    yield Fault("value", name, found)
-            return
+    names = exercise.solution.parts or getattr(expected, "_fields", ())
+    lists = isinstance(got, (list, tuple)) and isinstance(expected, (list, tuple))
+    if lists and names and len(got) == len(expected):
+        for name, mine, right in zip(names, got, expected, strict=False):
+            if found := _difference(mine, right, f"your `{name}`", exercise.solution.exact):
+                yield Fault("value", name, found)
+        return
     yield Fault("value", "", whole)
 
 
@@ -74,7 +74,7 @@ def _gradient_faults(exercise: Exercise, trial: Trial, outcome: Outcome) -> Iter
         if not wanted(exercise, leaf):
             continue
         name = f"the gradient of `{leaf}`"
-        if "history" in exercise.exact and right.reached[i] and not outcome.reached[i]:
+        if "history" in exercise.solution.exact and right.reached[i] and not outcome.reached[i]:
             yield Fault("history", leaf, f"{name} is missing: your result does not depend on it")
         elif found := _difference(outcome.gradients[i], right.gradients[i], name):
             yield Fault("gradient", leaf, found)
@@ -83,8 +83,8 @@ def _gradient_faults(exercise: Exercise, trial: Trial, outcome: Outcome) -> Iter
 def wanted(exercise: Exercise, leaf: str) -> bool:
     """Whether a tensor's gradient is compared."""
     argument = leaf.split("[")[0].split(".")[0]
-    return exercise.gradients is True or (
-        exercise.gradients is not False and argument in exercise.gradients
+    return exercise.solution.gradients is True or (
+        exercise.solution.gradients is not False and argument in exercise.solution.gradients
     )
 
 
@@ -134,8 +134,8 @@ def evidence_of(exercise: Exercise, trials: list[Trial], outcomes: list[Outcome]
     valued = [(t, o) for t, o in zip(trials, outcomes, strict=True) if o.run.error is None]
     found: dict[str, list[Pair]] = {}
     for trial, outcome in valued:
-        mine = parts_of(outcome.value, exercise.parts)
-        for name, right in parts_of(trial.right.value, exercise.parts).items():
+        mine = parts_of(outcome.value, exercise.solution.parts)
+        for name, right in parts_of(trial.right.value, exercise.solution.parts).items():
             pair = Pair(trial.arguments, mine.get(name), right)
             found.setdefault(subject_of(name), []).append(pair)
     parts = [_part(subject, pairs) for subject, pairs in found.items()]

@@ -62,7 +62,7 @@ def weak_symptom(parts: Sequence[Part]) -> str | None:
 
 
 def _sentence(parts: Sequence[Part], symptoms: Sequence[Symptom]) -> str | None:
-    """One sentence on the failing parts: on all, if it is the same, or on the first that has one."""
+    """One sentence on all failing parts, if they share it, or on the first that has one."""
     told = [(p.subject, symptom_of(p, symptoms)) for p in parts if p.failing]
     texts = {text for _, text in told}
     if len(told) > 1 and len(texts) == 1 and None not in texts:

@@ -16,7 +16,7 @@ from course_utils.lessons.evidence import lengths_in
 def traits_of(exercise: Exercise, arguments: Mapping[str, Any]) -> dict[str, bool]:
     """Whether each trait holds: the exercise's own first, then those that arguments have."""
     found: dict[str, bool] = {}
-    for trait in exercise.traits:
+    for trait in exercise.solution.traits:
         wanted = inspect.signature(trait.holds).parameters
         given = {name: arguments.get(name) for name in wanted}
         found[trait.text] = bool(trait.holds(**given))

@@ -70,10 +70,10 @@ def bench_of(exercise: Exercise) -> Bench:
 def all_cases(exercise: Exercise) -> list[Case]:
     """The cases by hand, and random ones, the same every time."""
     cases = list(exercise.cases())
-    if exercise.random is not None:
+    if exercise.solution.draw_case is not None:
         seed = crc32(exercise.key.encode())
-        cases += [exercise.random(Draw(seed + i)) for i in range(RANDOM_CASES)]
-    if exercise.gradients is False:
+        cases += [exercise.solution.draw_case(Draw(seed + i)) for i in range(RANDOM_CASES)]
+    if exercise.solution.gradients is False:
         cases = [replace(case, gradients=False) for case in cases]
     return cases
 

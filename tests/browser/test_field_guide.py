@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from course_utils.lessons.field_guide import printable
+from course_utils.topics.field_guide import printable
 
 pytestmark = pytest.mark.slow
 

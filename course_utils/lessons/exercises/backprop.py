@@ -8,32 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_utils.backprop import layer_backward, numerical_gradient
 from course_utils.lessons.entries import Case, Exercise
 from course_utils.pitfalls import backprop as pitfalls
-
-
-def shared_layer_backward(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """Gradient for the weight of ``tanh(tanh(x @ weight.T) @ weight.T)``, which is used twice.
-
-    Args:
-        grad: gradient of the loss for the output, ``(B, H)``.
-        x: inputs ``(B, H)``.
-        weight: ``(H, H)``.
-    """
-    hidden = torch.tanh(x @ weight.T)
-    output = torch.tanh(hidden @ weight.T)
-    through_second = grad * (1 - output**2)
-    from_second = through_second.T @ hidden
-    through_first = (through_second @ weight) * (1 - hidden**2)
-    from_first = through_first.T @ x
-    return from_first + from_second
-
-
-def scaled_loss(weight: Tensor, x: Tensor) -> Tensor:
-    """Mean square of ``tanh(x @ weight.T)`` after division by its largest absolute value."""
-    hidden = torch.tanh(x @ weight.T)
-    return (hidden / hidden.abs().max()).square().mean()
 
 
 def _random(*shapes: tuple[int, ...], seed: int, dtype: torch.dtype = torch.float64) -> list:
@@ -111,7 +87,6 @@ EXERCISES = [
         task="A layer computes `tanh(x @ weight.T + bias)` for a batch `x` of shape `(B, F)`. "
         "Given `grad`, the gradient of the loss for the layer's output, return three gradients: "
         "for `x`, for `weight` and for `bias`. Write them by hand, without autograd.",
-        reference=layer_backward,
         cases=_layer_cases,
         wrong=[
             pitfalls.forgets_tanh,
@@ -139,7 +114,6 @@ EXERCISES = [
         task="A network uses one weight in both of its layers: `hidden = tanh(x @ weight.T)`, then "
         "`output = tanh(hidden @ weight.T)`. Given `grad`, the gradient for the output, return the "
         "gradient for `weight`. Write it by hand, without autograd.",
-        reference=shared_layer_backward,
         cases=_shared_cases,
         wrong=[
             pitfalls.overwrites_the_gradient,
@@ -167,7 +141,6 @@ EXERCISES = [
         "number. Move one entry of `x` at a time by `epsilon`, up and down, and divide by the "
         "distance. Compute in float64, whatever the dtype of `x`, and return a tensor with the "
         "shape and the dtype of `x`.",
-        reference=numerical_gradient,
         cases=_difference_cases,
         wrong=[
             pitfalls.moves_to_one_side,
@@ -194,7 +167,6 @@ EXERCISES = [
         task="Compute `hidden = tanh(x @ weight.T)`, divide it by its largest absolute value, and "
         "return the mean of the squares. The number alone is easy. The gradient must reach "
         "`weight` and `x` on every way on which the loss depends on them.",
-        reference=scaled_loss,
         cases=_scaled_cases,
         wrong=[
             pitfalls.rebuilds_the_result,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from course_utils.documents import block_diagonal_mask, document_ids, packed_labels
+from course_utils.documents import document_ids
 from course_utils.lessons.entries import Case, Exercise
 from course_utils.pitfalls import beyond as pitfalls
 from course_utils.sequences import MaskConvention, convert_mask, lengths_to_mask
@@ -73,7 +73,6 @@ EXERCISES = [
         'conventions: `"rnn"`, boolean `(B, T)`, True = real; `"mha"`, boolean `(B, T)`, True = '
         'ignore; `"sdpa"`, boolean `(B, 1, 1, T)`, True = attend; `"huggingface"`, whole numbers '
         "(int64) `(B, T)`, 1 = attend and 0 = ignore.",
-        reference=convert_mask,
         cases=_convert_cases,
         wrong=[
             pitfalls.returns_it_unchanged,
@@ -104,7 +103,6 @@ EXERCISES = [
         "query (row) may attend to the key (column): both in the same document. With "
         "`causal=True` a key must also not come after its query. Pads attend to nothing, and "
         "nothing attends to them.",
-        reference=block_diagonal_mask,
         cases=_mask_cases,
         wrong=[
             pitfalls.causal_alone,
@@ -134,7 +132,6 @@ EXERCISES = [
         "step, -1 at pads. Return the labels `(B, T)`: the next token of the same document, and "
         "-100 where there is none. Token 0 ends every document, and it is also what stands at "
         "pads. Leave `tokens` as they are.",
-        reference=packed_labels,
         cases=_label_cases,
         wrong=[
             pitfalls.crosses_borders,

@@ -3,39 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from course_utils.data import small_batch
 from course_utils.lessons.entries import Case, Exercise
-from course_utils.masked import masked_accuracy, masked_cross_entropy, masked_mean
 from course_utils.pitfalls.capstone import PIPELINES
-from course_utils.sequences import lengths_to_mask, pack, pad_batch, unpack
-
-
-def pipeline(
-    inputs: Tensor, lengths: Tensor, labels: Tensor, rnn: nn.RNNBase, linear: nn.Linear
-) -> dict[str, Tensor]:
-    """Mask, outputs, both kinds of vector, loss and accuracy of a padded batch.
-
-    Args:
-        inputs: ``(B, T, F)``.
-        lengths: ``(B,)`` on the CPU.
-        labels: a class for each step, ``(B, T)``, 0 at pads.
-        rnn: a layer in two directions, batch first.
-        linear: from its outputs to classes.
-    """
-    mask = lengths_to_mask(lengths, inputs.shape[1], device=inputs.device)
-    packed, hidden = rnn(pack(inputs, lengths))
-    outputs, _ = unpack(packed, total_length=inputs.shape[1])
-    logits = linear(outputs)
-    return {
-        "mask": mask,
-        "outputs": outputs,
-        "last": torch.cat([hidden[-2], hidden[-1]], dim=-1),
-        "pooled": masked_mean(outputs, mask, dim=1),
-        "loss": masked_cross_entropy(logits, labels, mask),
-        "accuracy": masked_accuracy(logits, labels, mask),
-    }
+from course_utils.sequences import pad_batch
 
 
 def _case(lengths: list[int], seed: int, *, silent: tuple[int, int] | None = None) -> Case:
@@ -73,7 +46,6 @@ EXERCISES = [
         "them about padding, one for each entry of its result. Remove the line with `raise`, run "
         "the cell, and mend one bug after another: the check tells you which ones are left. "
         "`outputs` must be zero at pads, and `last` joins both directions' final states.",
-        reference=pipeline,
         cases=_cases,
         wrong=PIPELINES,
         hints=[

@@ -10,7 +10,6 @@ from course_utils.data import small_batch
 from course_utils.lessons.entries import Case, Exercise
 from course_utils.models import MaskedRNN
 from course_utils.pitfalls import devices as pitfalls
-from course_utils.shares import scaled_loss, share_by_tokens, share_sum
 
 
 def _sums(error_sum: float, counts: Sequence[int], dtype: torch.dtype = torch.float32) -> Case:
@@ -75,7 +74,6 @@ EXERCISES = [
         "their gradients. Return the loss on which this device must call `backward()`, so that "
         "the average is the gradient of the mean over all real steps of all devices. If no device "
         "has a real step, the loss is 0.",
-        reference=scaled_loss,
         cases=_scale_cases,
         wrong=[
             pitfalls.forgets_the_average,
@@ -105,7 +103,6 @@ EXERCISES = [
         "given). Each goes to the device with the fewest real steps so far; on a tie, to the "
         "first of them. Return a list with one list a device: the positions of its sequences in "
         "`lengths`, in ascending order. A device can stay empty.",
-        reference=share_by_tokens,
         cases=_dealing_cases,
         wrong=[
             pitfalls.deals_in_turn,
@@ -135,7 +132,6 @@ EXERCISES = [
         "`sequences` are tensors `(L_i, features)`, `targets` tensors `(L_i, ...)`. Both lists "
         "may be empty. Then the sum is 0 and the count is 0, and `backward()` on the sum must "
         "still work: it gives each parameter of the model a gradient of zeros.",
-        reference=share_sum,
         cases=_share_cases,
         wrong=[
             pitfalls.zero_without_history,

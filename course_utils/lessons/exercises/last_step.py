@@ -8,22 +8,8 @@ import torch
 from torch import Tensor
 
 from course_utils.lessons.entries import Case, Exercise
-from course_utils.masked import masked_max
 from course_utils.pitfalls import last_step as pitfalls
-from course_utils.sequences import Lengths, last_steps, lengths_to_mask
-
-
-def both_ends(output: Tensor, lengths: Lengths) -> Tensor:
-    """Where the two directions of one layer arrive: ``(B, T, 2 H)`` to ``(B, 2 H)``.
-
-    Args:
-        output: of a packed run in two directions, unpacked: forward features, then backward.
-        lengths: real steps of each row, ``(B,)``.
-    """
-    hidden_size = output.shape[-1] // 2
-    forward = last_steps(output[..., :hidden_size], lengths)
-    backward = output[:, 0, hidden_size:]
-    return torch.cat([forward, backward], dim=-1)
+from course_utils.sequences import lengths_to_mask
 
 
 def _random(
@@ -110,7 +96,6 @@ EXERCISES = [
         task="`padded` has shape `(B, T, F)`, or more feature axes; `lengths` is `(B,)`, at least "
         "1. Return the last real step of every row, `(B, F)`. Use `gather`, or index with two "
         "tensors. A batch of one row and a single feature must keep their axes.",
-        reference=last_steps,
         cases=_reading_cases,
         wrong=[
             pitfalls.last_column,
@@ -139,7 +124,6 @@ EXERCISES = [
         task="`output` is `(B, T, 2 * H)`, from a packed run in two directions: the first `H` "
         "features are the forward half, the others the backward half. `lengths` is `(B,)`. Return "
         "`(B, 2 * H)`: each half where its direction has read the whole sequence, forward first.",
-        reference=both_ends,
         cases=_both_cases,
         wrong=[
             pitfalls.both_at_the_end,
@@ -168,7 +152,6 @@ EXERCISES = [
         task="`values` is `(B, T, F)`, `mask` is boolean `(B, T)` and True = real; every row has "
         "at least one real step. Return the largest real value of each feature, `(B, F)`. Pads "
         "may hold anything, NaN too.",
-        reference=masked_max,
         cases=_pooling_cases,
         wrong=[
             pitfalls.maximum_over_the_grid,

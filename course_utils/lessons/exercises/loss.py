@@ -5,35 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from course_utils.data import Batch, collate, small_batch
 from course_utils.lessons.entries import Case, Exercise
-from course_utils.masked import masked_accuracy, masked_cross_entropy, masked_mse
 from course_utils.models import MaskedRNN
 from course_utils.pitfalls import loss as pitfalls
 from course_utils.sequences import lengths_to_mask
-from course_utils.training import step_mse_loss
-
-
-def accumulate(model: nn.Module, micro_batches: Sequence[Batch]) -> list[Tensor]:
-    """Gradients of the mean squared error over all real steps of all micro-batches.
-
-    The graph of one micro-batch at a time is kept in memory.
-
-    Args:
-        model: called as ``model(inputs, lengths)``; its ``.grad`` is overwritten.
-        micro_batches: what together is one batch.
-
-    Returns:
-        the gradient of each parameter, in the order of ``model.parameters()``.
-    """
-    model.zero_grad()
-    real_steps = sum(int(batch.lengths.sum()) for batch in micro_batches)
-    for batch in micro_batches:
-        batch_sum, _ = step_mse_loss(model(batch.inputs, batch.lengths), batch)
-        (batch_sum / real_steps).backward()
-    return [parameter.grad for parameter in model.parameters()]
 
 
 def _random(*shape: int, seed: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -141,7 +119,6 @@ EXERCISES = [
         "`prediction` and `target` have the same shape: `(B, T)`, or `(B, T, ...)` with any "
         "feature axes. `mask` is boolean `(B, T)`, True = real; all features of a real step are "
         "real. Pads may hold anything, NaN too, and no NaN may reach the value or the gradient.",
-        reference=masked_mse,
         cases=_mse_cases,
         wrong=[
             pitfalls.averages_the_grid,
@@ -171,7 +148,6 @@ EXERCISES = [
         task="Return the mean cross-entropy over real steps, a tensor without axes. `logits` are "
         "`(B, T, C)`, classes last; `target` holds class numbers `(B, T)`; `mask` is boolean "
         "`(B, T)`. At pads the target may be a class, or -100. Use `log_softmax` and `gather`.",
-        reference=masked_cross_entropy,
         cases=_label_cases,
         wrong=[
             pitfalls.scores_the_pads,
@@ -202,7 +178,6 @@ EXERCISES = [
         "them. Return `[p.grad for p in model.parameters()]`. You may use `step_mse_loss(output, "
         "batch)` from `course_utils.training`, which returns the sum over the batch's real steps, "
         "and their number.",
-        reference=accumulate,
         cases=_accumulation_cases,
         wrong=[
             pitfalls.averages_means,
@@ -230,7 +205,6 @@ EXERCISES = [
         task="Return the share of real steps whose largest logit is the target's class, a tensor "
         "without axes from 0 to 1. `logits` are `(B, T, C)`, `target` is `(B, T)`, `mask` is "
         "boolean `(B, T)`.",
-        reference=masked_accuracy,
         cases=_label_cases,
         wrong=[
             pitfalls.accuracy_over_the_grid,

@@ -6,31 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.lessons.entries import Case, Exercise
-from course_utils.masked import masked_softmax
 from course_utils.pitfalls import masking as pitfalls
 from course_utils.sequences import lengths_to_mask
-
-
-def masked_recurrence(cell: nn.RNNCell, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Outputs ``(B, T, H)`` with zeros at pads, and final states ``(B, H)``.
-
-    Where the mask is False the old state is carried on, in value and in gradient.
-    """
-    state = inputs.new_zeros(len(inputs), cell.hidden_size)
-    outputs = []
-    for t in range(inputs.shape[1]):
-        real = mask[:, t, None]
-        state = torch.where(real, cell(inputs[:, t], state), state)
-        outputs.append(state.masked_fill(~real, 0))
-    return torch.stack(outputs, dim=1), state
-
-
-def safe_log(values: Tensor, mask: Tensor) -> Tensor:
-    """The logarithm where the mask is True and 0 elsewhere, in value and in gradient.
-
-    The masked values are replaced before the logarithm sees them; the logarithm of 1 is 0.
-    """
-    return values.masked_fill(~mask, 1).log()
 
 
 def _mask_cases() -> list[Case]:
@@ -110,7 +87,6 @@ EXERCISES = [
         task="Given `lengths`, a tensor `(B,)`, return the boolean mask `(B, T)` that is True at "
         "real steps. `T` is `max_length`, or the longest length if that is not given. A length "
         "of 0 gives a row of False.",
-        reference=lengths_to_mask,
         cases=_mask_cases,
         wrong=[
             pitfalls.one_step_too_long,
@@ -138,7 +114,6 @@ EXERCISES = [
         "zeros. Where `mask` `(B, T)` is False the state stays as it was. Return the outputs "
         "`(B, T, H)`, with zeros where the mask is False, and the final states `(B, H)`. "
         "`cell(x, state)` makes one step of all rows.",
-        reference=masked_recurrence,
         cases=_recurrence_cases,
         wrong=[
             pitfalls.masks_outputs_alone,
@@ -168,7 +143,6 @@ EXERCISES = [
         task="Return the softmax of `scores` over the last axis, among real positions only: pads "
         "get weight 0, and the real weights of a row sum to 1. A row without any real position "
         "gets zeros, and no gradient. `mask` has as many axes as `scores`; some may be of size 1.",
-        reference=masked_softmax,
         cases=_softmax_cases,
         wrong=[
             pitfalls.masks_afterwards,
@@ -197,7 +171,6 @@ EXERCISES = [
         task="Return the logarithm of `values` where `mask` is True, and 0 elsewhere, in the shape "
         "of `values`. Masked values may be 0, negative, infinite or NaN: neither the result nor "
         "its gradient may be NaN because of them.",
-        reference=safe_log,
         cases=_log_cases,
         wrong=[
             pitfalls.multiplies_the_log,

@@ -13,49 +13,6 @@ from course_utils.pitfalls import packing as pitfalls
 from course_utils.sequences import pack, pad_batch
 
 
-def pack_by_hand(padded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The four parts of a packed sequence: data, batch_sizes, sorted and unsorted indices."""
-    order = lengths.argsort(descending=True, stable=True)
-    rows = padded[order]
-    batch_sizes = torch.stack([(lengths > t).sum() for t in range(int(lengths.max()))])
-    data = torch.cat([rows[:n, t] for t, n in enumerate(batch_sizes.tolist())])
-    return data, batch_sizes, order, order.argsort()
-
-
-def unpack_by_hand(
-    data: Tensor, batch_sizes: Tensor, unsorted_indices: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The padded batch ``(B, T, F)`` with zeros at pads, and its lengths ``(B,)``."""
-    rows, steps = int(batch_sizes[0]), len(batch_sizes)
-    padded = data.new_zeros(rows, steps, *data.shape[1:])
-    for t, step in enumerate(data.split(batch_sizes.tolist())):
-        padded[: len(step), t] = step
-    lengths = torch.stack([(batch_sizes > row).sum() for row in range(rows)])
-    return padded[unsorted_indices], lengths[unsorted_indices]
-
-
-def packed_recurrence(cell: nn.RNNCell, data: Tensor, batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
-    """Outputs ``(sum of lengths, H)`` as packed data, and final states ``(B, H)``, sorted.
-
-    The rows that end before a step are the last ones of the state: they are put aside.
-    """
-    state = data.new_zeros(int(batch_sizes[0]), cell.hidden_size)
-    outputs, ended = [], []
-    for step in data.split(batch_sizes.tolist()):
-        ended.append(state[len(step) :])
-        state = cell(step, state[: len(step)])
-        outputs.append(state)
-    return torch.cat(outputs), torch.cat([state, *reversed(ended)])
-
-
-def final_states(rnn: nn.RNN, padded: Tensor, lengths: Tensor, initial: Tensor) -> Tensor:
-    """The state ``(B, H)`` after each row's last real step, row i starting from ``initial[i]``.
-
-    ``pack`` sorts, the layer sorts the states along and puts the results back.
-    """
-    return rnn(pack(padded, lengths), initial[None])[1][0]
-
-
 def _lists() -> list[list[int]]:
     # Most orders here differ from their inverse; one is sorted, one has equal lengths.
     return [[1, 2], [5, 3, 7, 2], [2, 3, 1], [3, 2], [2, 2, 2], [4], [1, 4, 2, 6, 3]]
@@ -124,7 +81,6 @@ EXERCISES = [
         task="Given `padded` `(B, T, F)` and `lengths` `(B,)`, return the four parts of a packed "
         "sequence: `data`, `batch_sizes`, `sorted_indices`, `unsorted_indices`. Longest sequences "
         "come first, and sequences of equal length keep their order.",
-        reference=pack_by_hand,
         cases=_pack_cases,
         wrong=[
             pitfalls.row_after_row,
@@ -153,7 +109,6 @@ EXERCISES = [
         task="The way back: from `data`, `batch_sizes` and `unsorted_indices` make the padded "
         "batch `(B, T, F)`, with zeros at pads, and the lengths `(B,)`. Return both, with the rows "
         "in the order they had before packing.",
-        reference=unpack_by_hand,
         cases=_unpack_cases,
         wrong=[
             pitfalls.stays_sorted,
@@ -180,7 +135,6 @@ EXERCISES = [
         task="Run `cell`, an `nn.RNNCell`, over packed `data`, beginning with a state of zeros. "
         "Return the outputs as packed data `(N, H)`, where `N` is the number of real steps, and "
         "the final states `(B, H)` in sorted order, the longest sequence first.",
-        reference=packed_recurrence,
         cases=_recurrence_cases,
         wrong=[
             pitfalls.in_order_of_ending,
@@ -207,7 +161,6 @@ EXERCISES = [
         task="Every sequence has a state to start from: `initial` `(B, H)`, in the order of the "
         "batch. Return the states `(B, H)` after the last real steps, in the same order. `rnn` is "
         "an `nn.RNN` with one layer and `batch_first=True`; `padded` is `(B, T, F)`.",
-        reference=final_states,
         cases=_state_cases,
         wrong=[
             pitfalls.sorts_the_rows_alone,

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
-from course_utils.data import small_batch, token_budget_batches
+from course_utils.data import small_batch
 from course_utils.lessons.entries import Case, Exercise
 from course_utils.pitfalls import padding as pitfalls
-from course_utils.sequences import pad_batch, padding_waste
 
 
 def _ragged(
@@ -62,7 +61,6 @@ EXERCISES = [
         task="Stack sequences of shapes `(L_i, F)` into one tensor `(B, T, F)`, where `T` is the "
         "longest length. The real steps come first, then `padding_value`. Keep the order of the "
         "sequences, their dtype, and the gradient.",
-        reference=pad_batch,
         cases=_pad_cases,
         wrong=[
             pitfalls.pads_left,
@@ -90,7 +88,6 @@ EXERCISES = [
         task="Given the `lengths` of a batch, a tensor `(B,)`, return the share of its cells that "
         "are pads: a plain number from 0 to 1. The batch is padded to `max_length` steps, or to "
         "its longest sequence if that is not given.",
-        reference=padding_waste,
         cases=_lengths_cases,
         wrong=[
             pitfalls.share_of_real,
@@ -118,7 +115,6 @@ EXERCISES = [
         "`B` sequences has `B` times its longest length. Keep the order, and fill every batch as "
         "far as the next sequence fits. Return one list of positions for each batch, such as "
         "`[[0, 1], [2, 3]]`. No sequence alone is longer than `max_cells`.",
-        reference=token_budget_batches,
         cases=_budget_cases,
         wrong=[
             pitfalls.counts_real_steps,

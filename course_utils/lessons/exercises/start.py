@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from course_utils.lessons.entries import Case, Exercise
 from course_utils.pitfalls import start as pitfalls
-
-
-def count_real_steps(lengths: Tensor) -> int:
-    """Number of real steps in a padded batch with these lengths ``(B,)``."""
-    return int(lengths.sum())
 
 
 def _cases() -> list[Case]:
@@ -28,7 +22,6 @@ EXERCISES = [
         minutes=2,
         task="Sequences of these `lengths`, a tensor `(B,)`, become one padded batch. Return how "
         "many real steps it holds: one whole number.",
-        reference=count_real_steps,
         cases=_cases,
         wrong=[
             pitfalls.counts_all_cells,

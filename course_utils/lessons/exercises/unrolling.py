@@ -5,32 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from course_utils.backprop import bptt, rnn_forward, rnn_forward_truncated
+from course_utils.backprop import rnn_forward
 from course_utils.data import small_batch
 from course_utils.lessons.entries import Case, Exercise
-from course_utils.models import MaskedRNN, oracle
+from course_utils.models import MaskedRNN
 from course_utils.pitfalls import unrolling as pitfalls
-
-
-def mean_step_oracle(
-    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor]
-) -> tuple[float, dict[str, Tensor]]:
-    """Mean squared error over all real steps, one sequence at a time, and its gradients.
-
-    Args:
-        model: called as ``model(inputs, lengths)`` with a batch of one.
-        sequences: tensors ``(L_i, F)``.
-        targets: tensors ``(L_i, outputs)``.
-    """
-    numbers = sum(target.numel() for target in targets)
-
-    def addend(output: Tensor, i: int) -> Tensor:
-        return (output - targets[i]).square().sum() / numbers
-
-    found = oracle(model, sequences, addend)
-    return found.loss.item(), found.gradients
 
 
 def _parameters(features: int, hidden: int, seed: int) -> list[Tensor]:
@@ -96,7 +77,6 @@ EXERCISES = [
         task="Read one sequence `x` of shape `(L, F)` step by step. Begin with a state of zeros. "
         "At each step the new state is `tanh(w_x @ step + w_h @ state + b)`. Return all `L` "
         "states as one tensor `(L, H)`.",
-        reference=rnn_forward,
         cases=_forward_cases,
         wrong=[
             pitfalls.forgets_the_state,
@@ -123,7 +103,6 @@ EXERCISES = [
         task="Go back through the loop of exercise 2.1. `grad_states[t]` says how the loss depends "
         "on state `t` directly, that is, not through later states. Return the gradients for "
         "`w_x`, `w_h` and `b`. Write them by hand, without autograd.",
-        reference=bptt,
         cases=_bptt_cases,
         wrong=[
             pitfalls.ignores_later_steps,
@@ -153,7 +132,6 @@ EXERCISES = [
         task="Write the loop of exercise 2.1 once more, and cut the graph every `window` steps: "
         "the first window holds the steps 0 to `window - 1`, the second one begins with step "
         "`window`, and so on. The states keep their values; gradients stop at each window's start.",
-        reference=rnn_forward_truncated,
         cases=_truncated_cases,
         wrong=[
             pitfalls.cuts_every_step,
@@ -181,7 +159,6 @@ EXERCISES = [
         "`model(sequence[None], [len(sequence)])[0]`. Return two things: the mean squared error "
         "over all numbers of all real steps, as a plain number, and a dictionary with the gradient "
         "of that mean for each parameter, by its name in `model.named_parameters()`.",
-        reference=mean_step_oracle,
         cases=_oracle_cases,
         wrong=[
             pitfalls.averages_the_means,

@@ -7,8 +7,8 @@ import html
 
 from IPython.display import display
 
-from course_utils.lessons.clinic import PATIENTS
 from course_utils.lessons.feedback import Message, rich
+from course_utils.topics.clinic import PATIENTS
 
 TESTS = (
     "**Alone.** Run each sequence by itself and compare with the batch.",

@@ -11,14 +11,14 @@ from IPython.display import display
 from torch import Tensor, nn
 
 from course_utils.data import SequenceDataset
-from course_utils.lessons.cards import plain_source
-from course_utils.lessons.exercises.loss import accumulate
 from course_utils.lessons.feedback import Message, code_block
+from course_utils.lessons.solutions import plain_source
 from course_utils.masked import masked_cross_entropy, masked_mse, masked_softmax
 from course_utils.models import LastStepRNN, MaskedRNN, MeanPoolRNN, RecurrentModel
 from course_utils.pitfalls import clinic, loss, masking, models
 from course_utils.pitfalls.wrong import Wrong
 from course_utils.sequences import Lengths, convert_mask, lengths_to_mask
+from course_utils.topics.loss import accumulate
 from course_utils.training import Loss, evaluate
 
 
@@ -272,7 +272,7 @@ def show_source(thing: Any, method: str = "forward") -> None:
     """Show the code of a function, or of one method of a model, marked as wrong if it is.
 
     Args:
-        thing: a function, a wrong version from ``pitfalls``, or a model.
+        thing: a function, a solution, a wrong version, or a model.
         method: which method of a model.
     """
     display(source_message(thing, method))
@@ -286,7 +286,7 @@ def source_message(thing: Any, method: str = "forward") -> Message:
         function = getattr(type(thing), method)
         is_wrong = "belief" in vars(type(thing))
     else:
-        function, is_wrong = thing, False
+        function, is_wrong = getattr(thing, "function", thing), False
     name = f"{type(thing).__name__}.{method}" if isinstance(thing, nn.Module) else function.__name__
     code = f"# {'wrong' if is_wrong else 'right'}: {name}\n{plain_source(function)}"
     return Message(code_block(code), code)

@@ -1,0 +1,5 @@
+"""The course's topics: solutions to read, cases to judge by, and wrong versions, on purpose.
+
+A topic is found by its file. Everything here is meant for learning: what a program needs lies in
+the modules of ``course_utils`` itself.
+"""
