@@ -109,6 +109,19 @@ def _constant(node: ast.Constant, arguments: Names) -> Iterator[Change]:
             yield Change(ast.Constant(other), text)
 
 
+def _default(node: ast.arguments, arguments: Names) -> Iterator[Change]:
+    """Other defaults of arguments."""
+    plain = [*node.posonlyargs, *node.args]
+    for i, default in enumerate(node.defaults):
+        name = plain[len(plain) - len(node.defaults) + i].arg
+        if isinstance(default, ast.Constant) and isinstance(default.value, (int, float)):
+            value = default.value
+            other = not value if isinstance(value, bool) else value + 1
+            new = copy.deepcopy(node)
+            new.defaults[i] = ast.Constant(other)
+            yield Change(new, f"the default of `{name}` were {other:g} and not {value:g}")
+
+
 def _infinity(node: ast.Attribute, arguments: Names) -> Iterator[Change]:
     if node.attr == "inf":
         yield Change(ast.Constant(0.0), "the number 0 stood where infinity belongs")
@@ -309,6 +322,7 @@ _BY_KIND: dict[type | tuple[type, ...], Callable[..., Iterator[Change]]] = {
     ast.Call: _call,
     ast.Subscript: _subscript,
     ast.Slice: _slice,
+    ast.arguments: _default,
     ast.Tuple: _tuple,
     ast.stmt: _statement,
 }

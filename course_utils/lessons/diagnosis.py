@@ -103,9 +103,9 @@ def _weak(answer: Answer, end: float) -> Diagnosis | None:
     return Diagnosis("weak", text) if text else None
 
 
-def _valued(answer: Answer) -> bool:
-    """Whether three failing cases or more came to a result, whatever it is."""
-    return sum(answer.outcomes[i].run.error is None for i in answer.failing) >= 3
+def _valued(answer: Answer, least: int = 3) -> bool:
+    """Whether so many failing cases came to a result, whatever it is."""
+    return sum(answer.outcomes[i].run.error is None for i in answer.failing) >= least
 
 
 def _altered(answer: Answer, end: float) -> Diagnosis | None:
@@ -118,7 +118,7 @@ def _altered(answer: Answer, end: float) -> Diagnosis | None:
 
 def _mutant(answer: Answer, end: float) -> Diagnosis | None:
     """The mutant of the solution that makes the same of every case."""
-    if not _valued(answer):
+    if not _valued(answer, 2):
         return None
     for mutant in mutants_of(answer.bench.exercise.reference):
         if time.monotonic() > end:

@@ -27,7 +27,7 @@ def _(draw: Draw) -> Case:
     dtype = draw.choice([torch.float32, torch.float64])
     lengths = draw.lengths(draw.integer(1, 4), most=4)
     rows = [draw.normal(length, features, dtype=dtype).requires_grad_() for length in lengths]
-    options = {} if draw.chance(0.2) else {"padding_value": draw.choice([-1.0, 0.5, 7.0])}
+    options = {} if draw.chance(0.3) else {"padding_value": draw.choice([-1.0, 0.5, 7.0])}
     return Case((rows,), options)
 
 
