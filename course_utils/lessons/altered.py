@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from course_utils.lessons.compare import same
+from course_utils.lessons.evidence import Part, parts_of
 from course_utils.lessons.running import Outcome, run_case, same_outcome
 from course_utils.lessons.trials import Bench, Trial
 
@@ -68,6 +70,9 @@ def _of_one(name: str, value: Any, defaults: Mapping[str, Any]) -> Iterator[tupl
         yield from _of_tensor(name, value)
     elif isinstance(value, (list, tuple)) and value and isinstance(value[0], (Tensor, int)):
         yield f"`{name}` were in reverse order", lambda v: type(v)(reversed(v))
+        if isinstance(value[0], Tensor):
+            flipped = f"each entry of `{name}` were in reverse order"
+            yield flipped, lambda v: type(v)(entry.flip(0) for entry in v)
         yield f"`{name}` were sorted, the longest first", lambda v: _sorted(v, longest_first=True)
         yield f"`{name}` were sorted, the shortest first", lambda v: _sorted(v, longest_first=False)
 
@@ -119,23 +124,53 @@ def as_if(
     for alteration in alterations_of(bench.trials[order[0]].arguments, bench.defaults):
         if time.monotonic() > end:
             return None
-        if all(_agrees(bench, alteration, bench.trials[i], outcomes[i]) for i in order):
+        if all(
+            _agrees(bench, alteration, bench.trials[i], outcomes[i], i in failing) for i in order
+        ):
             return alteration.text
     return None
 
 
-def _agrees(bench: Bench, alteration: Alteration, trial: Trial, outcome: Outcome) -> bool:
+def _agrees(
+    bench: Bench, alteration: Alteration, trial: Trial, outcome: Outcome, wrong: bool
+) -> bool:
     """Whether the solution, on the altered arguments, makes what the learner's function made."""
     altered = run_altered(bench.exercise.reference, alteration, trial)
     if altered is None:
         return False
-    return same_outcome(
-        replace(altered, changed=outcome.changed), outcome, bench.exercise.solution.exact
-    )
+    exact = bench.exercise.solution.exact
+    if wrong and same_outcome(altered, trial.right, exact):
+        return False
+    return same_outcome(replace(altered, changed=outcome.changed), outcome, exact)
+
+
+def as_if_part(bench: Bench, part: Part, end: float) -> str | None:
+    """As :func:`as_if`, for one part of the results: the others may err in other ways."""
+    trials = {id(trial.arguments): trial for trial in bench.trials}
+    name = part.name
+    for alteration in alterations_of(part.pairs[0].arguments, bench.defaults):
+        if time.monotonic() > end:
+            return None
+        for pair in part.pairs:
+            altered = run_altered(
+                bench.exercise.reference, alteration, trials[id(pair.arguments)], gradients=False
+            )
+            if altered is None:
+                break
+            found = parts_of(altered.value, bench.exercise.solution.parts).get(name)
+            if not same(pair.got, found) or (not pair.right and same(found, pair.expected)):
+                break
+        else:
+            return alteration.text
+    return None
 
 
 def run_altered(
-    reference: Callable[..., Any], alteration: Alteration, trial: Trial
+    reference: Callable[..., Any],
+    alteration: Alteration,
+    trial: Trial,
+    *,
+    gradients: bool = True,
 ) -> Outcome | None:
     """The solution on altered arguments, or None where they cannot be altered so, or it fails.
 
@@ -146,7 +181,8 @@ def run_altered(
         given = dict(zip(trial.arguments, [*args, *kwargs.values()], strict=True))
         return reference(**(given | alteration.change(given)))
 
-    outcome = run_case(altered, trial.case)
+    case = trial.case if gradients else replace(trial.case, gradients=False)
+    outcome = run_case(altered, case)
     return None if outcome.run.error is not None else outcome
 
 

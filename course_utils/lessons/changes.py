@@ -19,7 +19,7 @@ from course_utils.lessons.change_words import (
     SIGNS,
 )
 
-Names = frozenset[str]
+Names = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,23 @@ class Change:
 
 
 def changes_of(
-    node: ast.AST, arguments: Names, defaults: Mapping[str, ast.expr]
+    node: ast.AST, arguments: Mapping[str, str], defaults: Mapping[str, ast.expr]
 ) -> Iterator[Change]:
-    """All changes of one node; ``arguments`` are the names that texts may use."""
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in defaults:
-        default = copy.deepcopy(defaults[node.id])
-        yield Change(default, f"`{node.id}` were not used, only its default")
+    """All changes of one node.
+
+    Args:
+        node: of the solution's syntax tree.
+        arguments: names that texts may use, with their annotations.
+        defaults: those of the arguments that have one.
+    """
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        if node.id in defaults:
+            default = copy.deepcopy(defaults[node.id])
+            yield Change(default, f"`{node.id}` were not used, only its default")
+        for other, kind in arguments.items():
+            if node.id in arguments and other != node.id and kind == arguments[node.id]:
+                text = f"`{other}` stood in one place where `{node.id}` belongs"
+                yield Change(ast.Name(other, ast.Load()), text)
     for kind, changes in _BY_KIND.items():
         if isinstance(node, kind):
             yield from changes(node, arguments)
@@ -73,6 +84,7 @@ def _operation(node: ast.BinOp, arguments: Names) -> Iterator[Change]:
     if sign in (ast.Sub, ast.Div, ast.MatMult, ast.FloorDiv, ast.Mod):
         new = ast.BinOp(node.right, node.op, node.left)
         yield Change(new, f"the two sides of {KINDS[sign][1]} were exchanged{place}")
+    yield from _regrouped(node, place)
     if sign is ast.Pow:
         power = "the square" if _is_number(node.right, 2) else "a power"
         yield Change(node.left, f"{power} were missing{place}")
@@ -84,6 +96,26 @@ def _operation(node: ast.BinOp, arguments: Names) -> Iterator[Change]:
             yield Change(kept, f"one {part} of {whole} were missing{where}")
 
 
+def _regrouped(node: ast.BinOp, place: str) -> Iterator[Change]:
+    """A factor that reaches one term of a sum, or the whole sum, instead of the other."""
+    one = f"a factor reached one term of a sum and not both{place}"
+    both = f"a factor reached a whole sum and not one term{place}"
+    for inner, other, left in ((node.left, node.right, True), (node.right, node.left, False)):
+        if not isinstance(inner, ast.BinOp):
+            continue
+        if isinstance(node.op, (ast.Mult, ast.Div)) and isinstance(inner.op, (ast.Add, ast.Sub)):
+            if left or isinstance(node.op, ast.Mult):
+                for a, b in (
+                    (inner.left, ast.BinOp(inner.right, node.op, other)),
+                    (ast.BinOp(inner.left, node.op, other), inner.right),
+                ):
+                    yield Change(ast.BinOp(a, inner.op, b), one)
+        elif isinstance(node.op, (ast.Add, ast.Sub)) and isinstance(inner.op, (ast.Mult, ast.Div)):
+            first, second = (inner.left, other) if left else (other, inner.left)
+            whole = ast.BinOp(first, node.op, second)
+            yield Change(ast.BinOp(whole, inner.op, inner.right), both)
+
+
 def _is_number(node: ast.AST, number: int) -> bool:
     return isinstance(node, ast.Constant) and node.value == number
 
@@ -93,7 +125,9 @@ def _sign(node: ast.UnaryOp, arguments: Names) -> Iterator[Change]:
     if isinstance(node.op, ast.USub):
         yield Change(node.operand, f"a minus sign were missing{place}")
     elif isinstance(node.op, ast.Invert):
-        yield Change(node.operand, f"the mask were inverted, True for False{place}")
+        named = isinstance(node.operand, ast.Name) and node.operand.id in arguments
+        mask = f"`{node.operand.id}`" if named else "a mask"
+        yield Change(node.operand, f"{mask} were inverted in one place, True for False")
     elif isinstance(node.op, ast.Not):
         yield Change(node.operand, f"a condition were turned into its opposite{place}")
 
@@ -125,6 +159,7 @@ def _default(node: ast.arguments, arguments: Names) -> Iterator[Change]:
 def _infinity(node: ast.Attribute, arguments: Names) -> Iterator[Change]:
     if node.attr == "inf":
         yield Change(ast.Constant(0.0), "the number 0 stood where infinity belongs")
+        yield Change(ast.Constant(1.0), "the number 1 stood where infinity belongs")
         yield Change(ast.Constant(1e4), "a large number stood where infinity belongs")
     elif node.attr in ("T", "mT"):
         yield Change(node.value, f"a transposition were missing{_about(arguments, node)}")
@@ -143,8 +178,8 @@ def _bool_operation(node: ast.BoolOp, arguments: Names) -> Iterator[Change]:
 
 def _choice(node: ast.IfExp, arguments: Names) -> Iterator[Change]:
     place = _about(arguments, node.test)
-    yield Change(node.body, f"one case were not told from the other{place}")
-    yield Change(node.orelse, f"one case were not told from the other{place}")
+    for kept in (node.body, node.orelse):
+        yield Change(kept, f"a special case were missing, a condition always the same{place}")
 
 
 def _call_name(node: ast.Call) -> str:
@@ -197,7 +232,7 @@ def _axes(node: ast.Call, name: str, place: str) -> Iterator[Change]:
         slots.append((lambda c: c.args[last], _set_argument(last)))
     for get, put in slots:
         value = _axis_number(get(node))
-        for other in {0: (1,), 1: (0, 2), -1: (0,), 2: (1,)}.get(value, ()):
+        for other in {0: (1,), 1: (0, 2), -1: (0, 1, -2), 2: (1,)}.get(value, ()):
             new = copy.deepcopy(node)
             put(new, ast.Constant(other))
             yield Change(new, f"`{name}` went along axis {other} and not {value}{place}")
@@ -291,13 +326,28 @@ def _tuple(node: ast.Tuple, arguments: Names) -> Iterator[Change]:
             yield Change(new, "two entries were exchanged in their order")
 
 
+def _assignment(node: ast.Assign, place: str) -> Iterator[Change]:
+    """Added up instead of replaced, replaced instead of added up, or left out."""
+    name = node.targets[0].id
+    value = node.value
+    adds = isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add)
+    if adds and isinstance(value.left, ast.Name) and value.left.id == name:
+        replaced = ast.Assign(node.targets, value.right)
+        yield Change(replaced, f"a value replaced what was added up so far{place}")
+    else:
+        summed = ast.BinOp(ast.Name(name, ast.Load()), ast.Add(), value)
+        text = f"a value were added to the one before, and did not replace it{place}"
+        yield Change(ast.Assign(node.targets, summed), text)
+    yield Change(None, f"one step were left out{place}")
+
+
 def _statement(node: ast.stmt, arguments: Names) -> Iterator[Change]:
     place = _about(arguments, node)
     if isinstance(node, ast.If):
         opposite = ast.If(ast.UnaryOp(ast.Not(), node.test), node.body, node.orelse)
         place = _about(arguments, node.test)
         yield Change(opposite, f"a condition were turned into its opposite{place}")
-        yield Change(None, f"one case were not told from the others{place}")
+        yield Change(None, f"a special case were missing{place}")
     elif isinstance(node, ast.AugAssign):
         other = OPERATORS.get(type(node.op), ())
         for sign in other:
@@ -307,6 +357,8 @@ def _statement(node: ast.stmt, arguments: Names) -> Iterator[Change]:
         replaced = ast.Assign([node.target], node.value)
         yield Change(replaced, f"a value replaced what was added up so far{place}")
         yield Change(ast.Assign([node.target], load), f"nothing were added up{place}")
+    elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        yield from _assignment(node, place)
     elif isinstance(node, (ast.Assign, ast.Expr)):
         yield Change(None, f"one step were left out{place}")
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from course_utils.lessons.altered import as_if, ignored_argument
-from course_utils.lessons.evidence import Part
+from course_utils.lessons.altered import as_if, as_if_part, ignored_argument
+from course_utils.lessons.evidence import Part, parts_of
 from course_utils.lessons.faults import Fault, evidence_of
 from course_utils.lessons.mutants import mutants_of
 from course_utils.lessons.running import Outcome, same_outcome
@@ -113,7 +113,13 @@ def _altered(answer: Answer, end: float) -> Diagnosis | None:
     if not _valued(answer):
         return None
     text = as_if(bench, answer.outcomes, answer.failing, end)
-    return Diagnosis("symptom", f"It is as if {text}.") if text else None
+    if text:
+        return Diagnosis("symptom", f"It is as if {text}.")
+    for part in _parts(answer):
+        gradient = part.subject.startswith("The gradient")
+        if part.telling and not gradient and (text := as_if_part(bench, part, end)):
+            return Diagnosis("symptom", f"{part.subject} is as if {text}.")
+    return None
 
 
 def _mutant(answer: Answer, end: float) -> Diagnosis | None:
@@ -132,9 +138,19 @@ def _same_everywhere(answer: Answer, function: Callable[..., Any]) -> bool:
     failing = answer.failing
     order = [*failing, *(i for i in range(len(answer.outcomes)) if i not in failing)]
     exact = answer.bench.exercise.solution.exact
-    return all(
-        same_outcome(answer.outcomes[i], answer.bench.outcome(function, i), exact) for i in order
-    )
+    agreeing = 0
+    for i in order:
+        theirs, right = answer.bench.outcome(function, i), answer.bench.trials[i].right
+        if same_outcome(answer.outcomes[i], theirs, exact):
+            agreeing += i in failing and theirs.run.error is None
+        elif i not in failing or _kinds(theirs.value) == _kinds(right.value):
+            return False
+    return agreeing >= 2
+
+
+def _kinds(value: Any) -> dict[str, type]:
+    """The kinds of a result's parts: a mutant that returns something else says nothing."""
+    return {name: type(part) for name, part in parts_of(value).items()}
 
 
 def _ignored(answer: Answer, end: float) -> Diagnosis | None:

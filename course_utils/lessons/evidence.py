@@ -25,8 +25,13 @@ class Pair:
 
     @cached_property
     def right(self) -> bool:
-        """Whether both agree."""
-        return same(self.got, self.expected)
+        """Whether both agree, whatever their precision: that is told elsewhere."""
+        return same(self.got, self.expected) or (
+            isinstance(self.got, Tensor)
+            and isinstance(self.expected, Tensor)
+            and self.got.is_floating_point()
+            and same(self.expected.to(self.got.dtype), self.got)
+        )
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,12 @@ class Part:
     """One part of the results of all cases; the failing ones come first in ``pairs``.
 
     ``subject`` begins a sentence: ``"Your result"``, ``"Your `bias`"``, ``"The gradient of
-    `x`"``.
+    `x`"``. ``name`` is the part's name among those of a result.
     """
 
     subject: str
     pairs: Sequence[Pair]
+    name: str = ""
 
     @cached_property
     def failing(self) -> list[Pair]:
@@ -120,12 +126,15 @@ class Real:
     """Where an expected result stands for real steps; each mask has the result's shape.
 
     ``steps`` is None where the result has no steps, only rows. ``some`` is True in rows with a
-    real step, ``full`` in rows without pads.
+    real step, ``full`` in rows without pads; ``first`` and ``last`` at the first and the last
+    real step of each row.
     """
 
     steps: Tensor | None
     some: Tensor
     full: Tensor
+    first: Tensor | None = None
+    last: Tensor | None = None
 
 
 def real_positions(pair: Pair) -> Real | None:
@@ -147,7 +156,10 @@ def _spread(mask: Tensor, shape: torch.Size) -> Real | None:
     """A mask, whose last axis are the steps, over a result of this shape."""
     some, full = mask.any(-1, keepdim=True), mask.all(-1, keepdim=True)
     if _fits(mask, shape):
-        masks = (mask, some.expand_as(mask), full.expand_as(mask))
+        counted = mask.cumsum(-1)
+        first = mask & (counted == 1)
+        last = mask & (counted == counted[..., -1:])
+        masks = (mask, some.expand_as(mask), full.expand_as(mask), first, last)
         return Real(*(_expanded(m, shape) for m in masks))
     rows = some.squeeze(-1)
     if rows.dim() and shape[:1] == rows.shape[:1]:

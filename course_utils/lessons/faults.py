@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from torch import Tensor
+
 from course_utils.lessons.compare import difference
 from course_utils.lessons.entries import Exercise
 from course_utils.lessons.evidence import Pair, Part, parts_of, subject_of
@@ -31,19 +33,22 @@ def faults_of(
 ) -> list[Fault]:
     """All that is wrong in one case, the causes before their consequences."""
     changed = [key for key in outcome.changed if key not in trial.right.changed]
-    found = [Fault("changed", _name(trial, key), _changes(_name(trial, key))) for key in changed]
+    found = [_change_of(trial, key) for key in changed]
     if outcome.run.error is not None:
         return [*found, Fault("raises", "", describe_error(function, outcome.run.error))]
     values = list(_value_faults(exercise, outcome.value, trial.right.value))
     return found + (values or list(_gradient_faults(exercise, trial, outcome)))
 
 
-def _name(trial: Trial, key: int | str) -> str:
-    return list(trial.arguments)[key] if isinstance(key, int) else key
-
-
-def _changes(name: str) -> str:
-    return f"your function changes its inputs: `{name}`; work on a copy, such as `{name}.clone()`"
+def _change_of(trial: Trial, key: int | str) -> Fault:
+    name = list(trial.arguments)[key] if isinstance(key, int) else key
+    value = trial.arguments[name]
+    text = f"your function changes its inputs: `{name}`"
+    if isinstance(value, Tensor):
+        text += f"; work on a copy, such as `{name}.clone()`"
+    elif isinstance(value, list):
+        text += f"; work on a copy, such as `list({name})`, and change no entry in place"
+    return Fault("changed", name, text)
 
 
 def _value_faults(exercise: Exercise, got: Any, expected: Any) -> Iterator[Fault]:
@@ -136,11 +141,11 @@ def evidence_of(exercise: Exercise, trials: list[Trial], outcomes: list[Outcome]
     for trial, outcome in valued:
         mine = parts_of(outcome.value, exercise.solution.parts)
         for name, right in parts_of(trial.right.value, exercise.solution.parts).items():
-            pair = Pair(trial.arguments, mine.get(name), right)
-            found.setdefault(subject_of(name), []).append(pair)
-    parts = [_part(subject, pairs) for subject, pairs in found.items()]
+            found.setdefault(name, []).append(Pair(trial.arguments, mine.get(name), right))
+    parts = [_part(subject_of(name), name, pairs) for name, pairs in found.items()]
     if any(part.failing for part in parts):
         return parts
+    gradients: dict[str, list[Pair]] = {}
     for trial, outcome in valued:
         if outcome.gradients is None or trial.right.gradients is None:
             continue
@@ -148,9 +153,9 @@ def evidence_of(exercise: Exercise, trials: list[Trial], outcomes: list[Outcome]
         for leaf, mine, right in pairs:
             if wanted(exercise, leaf):
                 pair = Pair(trial.arguments, mine, right)
-                found.setdefault(f"The gradient of `{leaf}`", []).append(pair)
-    return [_part(subject, pairs) for subject, pairs in found.items()]
+                gradients.setdefault(leaf, []).append(pair)
+    return parts + [_part(f"The gradient of `{leaf}`", leaf, p) for leaf, p in gradients.items()]
 
 
-def _part(subject: str, pairs: list[Pair]) -> Part:
-    return Part(subject, sorted(pairs, key=lambda pair: pair.right))
+def _part(subject: str, name: str, pairs: list[Pair]) -> Part:
+    return Part(subject, sorted(pairs, key=lambda pair: pair.right), name)

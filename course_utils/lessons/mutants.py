@@ -76,7 +76,7 @@ def _changed_definitions(
 ) -> Iterator[tuple[ast.FunctionDef, str, str]]:
     """Copies of the definition with one change each, the changed line, and the words for it."""
     every = [*definition.args.posonlyargs, *definition.args.args, *definition.args.kwonlyargs]
-    arguments = frozenset(argument.arg for argument in every)
+    arguments = {a.arg: ast.unparse(a.annotation) if a.annotation else "" for a in every}
     defaults = _defaults(definition)
     for position, node in enumerate(ast.walk(definition)):
         for change in changes_of(node, arguments, defaults):

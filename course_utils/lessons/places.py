@@ -3,31 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from course_utils.lessons.evidence import Pair, Part, Real, real_positions
+from course_utils.lessons.evidence import Pair, Part, Real, named_sizes, real_positions
+from course_utils.lessons.relations import changed_numbers, named_distance, named_factor
 
 Where = Callable[[Real], Tensor]
 # Words for places, by the mask: from the narrowest to the widest.
 _PLACES: list[tuple[str, str, Where]] = [
     ("in rows without a real step", "in the others", lambda real: ~real.some),
+    ("at the last real step of each row", "at the others", lambda real: real.last),
+    ("at the first step of each row", "at the others", lambda real: real.first),
     ("at the pads", "at real steps", lambda real: ~real.steps),
-    ("in rows that have pads", "in full rows", lambda real: ~real.full),
     ("at real steps", "at the pads", lambda real: real.steps),
+    ("in rows that have pads", "in full rows", lambda real: ~real.full),
 ]
 
 
 def wrong_places(part: Part) -> str | None:
-    """Wrong only at pads, only in padded rows, only in rows without a real step."""
+    """Wrong only at pads, only in padded rows, only in rows without a real step; and how there."""
     found = _only(part, _differs)
     if found is None:
         return None
     where, elsewhere, places = found
-    if constant := _same_number_there(part, places):
-        return f"is right {elsewhere}, and {constant} {where}"
+    there = replace(part, pairs=[_within(pair, places) for pair in part.failing])
+    if there.telling:
+        for symptom in (number_there, changed_numbers, named_factor, named_distance):
+            if text := symptom(there):
+                return f"is right {elsewhere}; {where} it {text}"
     return f"is right {elsewhere} and wrong {where}"
+
+
+def _within(pair: Pair, places: Where) -> Pair:
+    """The entries in these places alone, in one row."""
+    chosen = places(real_positions(pair))
+    return Pair(pair.arguments, pair.got[chosen], pair.expected[chosen])
+
+
+def number_there(part: Part) -> str | None:
+    """One number that stands everywhere: always the same, or that of an argument."""
+    numbers = [pair.got.double().flatten() for pair in part.failing]
+    if any(n.isnan().any() or len(n.unique()) != 1 for n in numbers):
+        return None
+    if sum(map(len, numbers)) < 3:
+        return None
+    values = [n[0].item() for n in numbers]
+    if part.failing[0].got.dtype == torch.bool:
+        return f"is always {bool(values[0])}" if len(set(values)) == 1 else None
+    if len(set(values)) == 1:
+        return f"is always {values[0]:g}"
+    sizes = [named_sizes(pair.arguments) for pair in part.failing]
+    for name in sizes[0]:
+        if all(size.get(name) == value for size, value in zip(sizes, values, strict=True)):
+            return f"is {name}"
+    return None
 
 
 def not_a_number(part: Part) -> str | None:
@@ -66,7 +98,7 @@ def _only(part: Part, spoilt: Callable[[Pair], Tensor]) -> tuple[str, str, Where
         return None
     spoils = [spoilt(pair) for pair in part.failing]
     for where, elsewhere, places in _PLACES:
-        if "row" not in where and any(mask.steps is None for mask in masks):
+        if "in rows" not in where and any(mask.steps is None for mask in masks):
             continue
         inside = [places(mask) for mask in masks]
         outside = sum(int((~there).sum()) for there in inside)
@@ -74,14 +106,3 @@ def _only(part: Part, spoilt: Callable[[Pair], Tensor]) -> tuple[str, str, Where
         if outside >= 6 and all(bad.any() and not (bad & ~there).any() for bad, there in pairs):
             return where, elsewhere, places
     return None
-
-
-def _same_number_there(part: Part, places: Where) -> str | None:
-    """The one number that stands in these places in all failing cases, in words."""
-    numbers = [pair.got[places(real_positions(pair))] for pair in part.failing]
-    together = torch.cat([n.double() for n in numbers])
-    if together.isnan().any() or len(together.unique()) != 1 or len(together) < 3:
-        return None
-    if numbers[0].dtype == torch.bool:
-        return f"{bool(together[0])}"
-    return f"always {together[0].item():g}"

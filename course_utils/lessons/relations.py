@@ -120,7 +120,7 @@ def _ratios(part: Part) -> list[float | None] | None:
             return None
         found.append(ratio)
     failing = found[: len(part.failing)]
-    return None if any(ratio is None for ratio in failing) else found
+    return None if any(ratio is None or _close(ratio, 1) for ratio in failing) else found
 
 
 def _close(one: float | None, other: float) -> bool:
@@ -223,13 +223,20 @@ def one_factor_a_row(part: Part) -> str | None:
     return "has rows that are each off by one factor: within a row the shares are right"
 
 
+def transposed(part: Part) -> str | None:
+    """The two last axes exchanged, also where that changes the shape."""
+    if not part.tensors or any(pair.expected.dim() < 2 for pair in part.pairs):
+        return None
+    if not _every(part, lambda got, want: same(got, want.transpose(-1, -2))):
+        return None
+    return "is transposed: its two last axes are exchanged"
+
+
 def other_order(part: Part) -> str | None:
-    """Axes exchanged, turned round, shifted by one, rows in another order."""
+    """Turned round, shifted by one, rows in another order."""
     if not part.same_shapes or any(pair.expected.dim() == 0 for pair in part.pairs):
         return None
     axes = min(pair.expected.dim() for pair in part.pairs)
-    if axes >= 2 and _every(part, lambda got, want: _transposed(got, want)):
-        return "is transposed: its two last axes are exchanged"
     for axis in range(axes):
         along = _along(part.failing[0], axis)
         if _every(part, lambda got, want, a=axis: same(got, want.flip(a))):
@@ -251,11 +258,6 @@ def other_places(part: Part) -> str | None:
 
 def _every(part: Part, relation: Callable[[Tensor, Tensor], bool]) -> bool:
     return all(relation(pair.got, pair.expected) for pair in part.pairs)
-
-
-def _transposed(got: Tensor, want: Tensor) -> bool:
-    turned = want.transpose(-1, -2)
-    return turned.shape == got.shape and same(got, turned)
 
 
 def _shifted(got: Tensor, want: Tensor, axis: int, step: int) -> bool:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from course_utils.lessons.compare import same
-from course_utils.lessons.evidence import Part
+from course_utils.lessons.evidence import Part, real_positions
 
 Relation = Callable[[Tensor, Tensor], bool]
 
@@ -150,15 +149,33 @@ def only_real_entries(part: Part) -> str | None:
     """The chosen entries in one row, as indexing with a mask returns them."""
     if not part.tensors or any(pair.got.dim() != 1 for pair in part.failing):
         return None
-    for pair in part.failing:
-        masks = [v for v in pair.arguments.values() if _is_mask(v, pair.expected)]
-        if not any(same(pair.got, pair.expected[mask].flatten()) for mask in masks):
-            return None
-    shapes = any(pair.expected.dim() != 1 for pair in part.failing)
-    lost = any(pair.got.numel() != pair.expected.numel() for pair in part.failing)
-    return "holds the real entries alone, in one row: the shape is lost" if shapes or lost else None
+    steps = [real.steps if (real := real_positions(p)) else None for p in part.failing]
+    if any(mask is None for mask in steps) or not any(mask.sum() < mask.numel() for mask in steps):
+        return None
+    pairs = list(zip(part.failing, steps, strict=True))
+    if all(same(p.got, p.expected[mask]) for p, mask in pairs):
+        return "holds the real entries alone, in one row: the shape is lost"
+    if all(len(p.got) == mask.sum() for p, mask in pairs):
+        return "has one entry for each real one, in one row: the shape is lost"
+    return None
 
 
-def _is_mask(value: object, expected: Tensor) -> bool:
-    boolean = isinstance(value, Tensor) and value.dtype == torch.bool
-    return boolean and value.shape == expected.shape[: value.dim()] and value.dim() > 0
+def broadcast(part: Part) -> str | None:
+    """Along one axis as many entries as along another one: two shapes were spread to fit."""
+    if not part.tensors or any(p.got.shape == p.expected.shape for p in part.failing):
+        return None
+    if any(p.got.dim() != p.expected.dim() for p in part.failing):
+        more = all(p.got.shape[1:] == p.expected.shape for p in part.failing)
+        text = "has an additional first axis: two shapes were spread to fit each other"
+        return text if more else None
+    axes = part.failing[0].expected.dim()
+    for axis in range(axes):
+        for other in range(axes):
+            if other != axis and _all(
+                part, lambda g, w, a=axis, o=other: g.shape[a] == w.shape[o] != w.shape[a]
+            ):
+                return (
+                    f"has along axis {axis} as many entries as along axis {other}: two shapes were "
+                    "spread to fit each other"
+                )
+    return None

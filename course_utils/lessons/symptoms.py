@@ -7,6 +7,7 @@ contradicts it. What is said is true of any code that behaves so.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 from course_utils.lessons.compare import same
@@ -23,14 +24,16 @@ from course_utils.lessons.relations import (
     one_factor_a_row,
     other_order,
     other_places,
+    transposed,
 )
-from course_utils.lessons.shapes import only_real_entries, other_list, other_shape
+from course_utils.lessons.shapes import broadcast, only_real_entries, other_list, other_shape
 
 Symptom = Callable[[Part], str | None]
 
 # Symptoms that say what was done, the most telling ones first; then those that say where it shows.
 STRONG: tuple[Symptom, ...] = (
     only_real_entries,
+    transposed,
     other_shape,
     other_list,
     no_way_back,
@@ -38,6 +41,7 @@ STRONG: tuple[Symptom, ...] = (
     named_factor,
     named_distance,
     other_order,
+    broadcast,
 )
 WEAK: tuple[Symptom, ...] = (
     not_a_number,
@@ -65,9 +69,23 @@ def _sentence(parts: Sequence[Part], symptoms: Sequence[Symptom]) -> str | None:
     """One sentence on all failing parts, if they share it, or on the first that has one."""
     told = [(p.subject, symptom_of(p, symptoms)) for p in parts if p.failing]
     texts = {text for _, text in told}
-    if len(told) > 1 and len(texts) == 1 and None not in texts:
+    if not any(texts):
+        told = [
+            (f"Where it is a number, {_small(p.subject)}", _of_numbers(p, symptoms)) for p in parts
+        ]
+    if len(told) > 1 and any(texts) and len(texts) == 1 and None not in texts:
         return f"{_together([subject for subject, _ in told])} {texts.pop()}."
     return next((f"{subject} {text}." for subject, text in told if text), None)
+
+
+def _of_numbers(part: Part, symptoms: Sequence[Symptom]) -> str | None:
+    """A symptom of the cases in which no NaN and no infinity came."""
+    if not part.failing or not part.same_shapes:
+        return None
+    pairs = [pair for pair in part.pairs if pair.got.isfinite().all()]
+    return (
+        symptom_of(replace(part, pairs=pairs), symptoms) if len(pairs) < len(part.pairs) else None
+    )
 
 
 def _together(subjects: Sequence[str]) -> str:

@@ -58,6 +58,8 @@ def _of_value(name: str, value: Any) -> Iterator[tuple[str, bool]]:
         yield f"`{name}` has more than one row", value.dim() > 1 and value.shape[0] > 1
     elif isinstance(value, Tensor):
         yield from _of_numbers(name, value)
+    elif isinstance(value, (list, tuple)) and value and isinstance(value[0], Tensor):
+        yield from _of_numbers(f"{name}[0]", value[0])
 
 
 def _of_numbers(name: str, value: Tensor) -> Iterator[tuple[str, bool]]:
@@ -69,13 +71,12 @@ def _of_numbers(name: str, value: Tensor) -> Iterator[tuple[str, bool]]:
             yield f"`{name}` is of type {str(dtype)[6:]}", value.dtype == dtype
     for axes in (1, 2, 3, 4):
         yield f"`{name}` has {axes} {'axis' if axes == 1 else 'axes'}", value.dim() == axes
-    if value.dim() >= 2:
-        for place, axis in (("first", 0), ("last", -1)):
-            yield f"the {place} axis of `{name}` is of size 1", value.shape[axis] == 1
-            yield f"the {place} axis of `{name}` is longer than 1", value.shape[axis] > 1
     if value.dim() >= 1:
         yield f"`{name}` has one row", value.shape[0] == 1
         yield f"`{name}` has more than one row", value.shape[0] > 1
+    if value.dim() >= 2:
+        yield f"the last axis of `{name}` is of size 1", value.shape[-1] == 1
+        yield f"the last axis of `{name}` is longer than 1", value.shape[-1] > 1
 
 
 def telling_trait(traits: Sequence[Mapping[str, bool]], failing: Sequence[int]) -> str | None:
