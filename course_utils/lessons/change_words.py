@@ -55,7 +55,7 @@ DROPPED = {
     "detach": "the cut from the history", "masked_fill": "one `masked_fill`",
     "clamp": "the `clamp`", "clamp_min": "the `clamp`", "float": "the change of type",
     "double": "the change of type", "long": "the change of type", "to": "the change of type",
-    "nan_to_num": "the repair of NaN", "flip": "one turning round", "reversed": "one turning round",
+    "nan_to_num": "the repair of NaN", "flip": "one reversal", "reversed": "the reverse order",
     "sorted": "the sorting", "cumsum": "the running sum", "transpose": "one exchange of axes",
     "permute": "one exchange of axes", "unsqueeze": "one new axis", "squeeze": "the `squeeze`",
     "logical_not": "the negation", "item": "the `item()`", "tolist": "the `tolist()`",

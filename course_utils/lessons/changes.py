@@ -40,17 +40,21 @@ def changes_of(
         arguments: names that texts may use, with their annotations.
         defaults: those of the arguments that have one.
     """
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-        if node.id in defaults:
-            default = copy.deepcopy(defaults[node.id])
-            yield Change(default, f"`{node.id}` were not used, only its default")
-        for other, kind in arguments.items():
-            if node.id in arguments and other != node.id and kind == arguments[node.id]:
-                text = f"`{other}` stood in one place where `{node.id}` belongs"
-                yield Change(ast.Name(other, ast.Load()), text)
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in defaults:
+        default = copy.deepcopy(defaults[node.id])
+        yield Change(default, f"`{node.id}` were not used, only its default")
     for kind, changes in _BY_KIND.items():
         if isinstance(node, kind):
             yield from changes(node, arguments)
+
+
+def substitutions(node: ast.AST, arguments: Mapping[str, str]) -> Iterator[Change]:
+    """Another argument of the same kind where one belongs."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in arguments:
+        for other, kind in arguments.items():
+            if other != node.id and kind == arguments[node.id]:
+                text = f"`{other}` stood in one place where `{node.id}` belongs"
+                yield Change(ast.Name(other, ast.Load()), text)
 
 
 def _about(arguments: Names, *nodes: ast.AST) -> str:

@@ -17,7 +17,7 @@ from course_utils.pitfalls.wrong import Wrong
 
 Status = Literal["right", "not yet", "not attempted"]
 SECONDS = 10.0
-PATIENCE = 0.6  # seconds for the search of a diagnosis
+PATIENCE = 0.8  # seconds for the search of a diagnosis
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,11 @@ def judge(
 
 def _verdict(answer: Answer, patience: float) -> Verdict:
     """What is said of an answer that is wrong in one case or more."""
-    i = answer.failing[0]
-    trial, outcome, fault = answer.bench.trials[i], answer.outcomes[i], answer.faults[i][0]
     found = diagnose(answer, patience)
+    raising = [i for i in answer.failing if answer.outcomes[i].run.error is not None]
+    # An exception tells more than a number, where nothing else is told.
+    i = raising[0] if raising and found is None else answer.failing[0]
+    trial, outcome, fault = answer.bench.trials[i], answer.outcomes[i], answer.faults[i][0]
     about, got, expected = _shown(answer, i, fault)
     return Verdict(
         "not yet",

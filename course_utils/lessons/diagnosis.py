@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from course_utils.lessons.altered import as_if, as_if_part, ignored_argument
@@ -42,7 +43,12 @@ class Answer:
     outcomes: Sequence[Outcome]
     faults: Sequence[Sequence[Fault]]
 
-    @property
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The parts of all results, beside what is expected."""
+        return evidence_of(self.bench.exercise, self.bench.trials, list(self.outcomes))
+
+    @cached_property
     def failing(self) -> list[int]:
         """The trials with a fault, the smallest first."""
         found = [i for i, faults in enumerate(self.faults) if faults]
@@ -59,7 +65,7 @@ def diagnose(answer: Answer, patience: float) -> Diagnosis | None:
     count, wrong = _most_explaining(answer)
     if wrong is not None and count == len(answer.failing):
         return Diagnosis("belief", wrong.explanation, wrong)
-    for search in (_strong, _altered, _mutant, _ignored, _weak):
+    for search in (_strong, _altered, _mutant, _altered_part, _ignored, _weak):
         if time.monotonic() < end and (found := search(answer, end)) is not None:
             return found
     if wrong is not None and 2 * count >= len(answer.failing):
@@ -89,17 +95,13 @@ def _cases_explained(answer: Answer, wrong: Wrong) -> int:
     return count
 
 
-def _parts(answer: Answer) -> list[Part]:
-    return evidence_of(answer.bench.exercise, answer.bench.trials, list(answer.outcomes))
-
-
 def _strong(answer: Answer, end: float) -> Diagnosis | None:
-    text = strong_symptom(_parts(answer))
+    text = strong_symptom(answer.parts)
     return Diagnosis("symptom", text) if text else None
 
 
 def _weak(answer: Answer, end: float) -> Diagnosis | None:
-    text = weak_symptom(_parts(answer))
+    text = weak_symptom(answer.parts)
     return Diagnosis("weak", text) if text else None
 
 
@@ -113,11 +115,16 @@ def _altered(answer: Answer, end: float) -> Diagnosis | None:
     if not _valued(answer):
         return None
     text = as_if(bench, answer.outcomes, answer.failing, end)
-    if text:
-        return Diagnosis("symptom", f"It is as if {text}.")
-    for part in _parts(answer):
+    return Diagnosis("symptom", f"It is as if {text}.") if text else None
+
+
+def _altered_part(answer: Answer, end: float) -> Diagnosis | None:
+    if not _valued(answer):
+        return None
+    parts = [part for part in answer.parts if part.name]
+    for part in parts:
         gradient = part.subject.startswith("The gradient")
-        if part.telling and not gradient and (text := as_if_part(bench, part, end)):
+        if part.telling and not gradient and (text := as_if_part(answer.bench, part, end)):
             return Diagnosis("symptom", f"{part.subject} is as if {text}.")
     return None
 
@@ -148,9 +155,10 @@ def _same_everywhere(answer: Answer, function: Callable[..., Any]) -> bool:
     return agreeing >= 2
 
 
-def _kinds(value: Any) -> dict[str, type]:
-    """The kinds of a result's parts: a mutant that returns something else says nothing."""
-    return {name: type(part) for name, part in parts_of(value).items()}
+def _kinds(value: Any) -> dict[str, tuple[type, Any]]:
+    """The kinds and shapes of a result's parts: where a mutant's differ, it says nothing."""
+    parts = parts_of(value).items()
+    return {name: (type(part), getattr(part, "shape", None)) for name, part in parts}
 
 
 def _ignored(answer: Answer, end: float) -> Diagnosis | None:

@@ -8,7 +8,6 @@ exercise's arguments, so that they do not print the solution.
 from __future__ import annotations
 
 import ast
-import copy
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from course_utils.lessons.changes import changes_of
+from course_utils.lessons.changes import Change, changes_of, substitutions
 
 MOST_TURNS = 10_000  # of all loops of one call together
 
@@ -45,13 +44,11 @@ def mutants_of(function: Callable[..., Any]) -> list[Mutant]:
     if definition is None:
         return []
     seen, found = {ast.unparse(definition)}, []
-    for changed, line, text in _changed_definitions(definition):
-        source = ast.unparse(changed)
-        if source in seen:
-            continue
-        seen.add(source)
-        if (mutant := _compiled(changed, function)) is not None:
-            found.append(Mutant(mutant, line, text))
+    for place, change in _changes(definition):
+        source, line = _changed(definition, place, change.new)
+        if source not in seen:
+            seen.add(source)
+            found.append(Mutant(_Compiled(source, function), line, change.text))
     return found
 
 
@@ -71,21 +68,38 @@ def _definition(function: Callable[..., Any]) -> ast.FunctionDef | None:
     return definition
 
 
-def _changed_definitions(
-    definition: ast.FunctionDef,
-) -> Iterator[tuple[ast.FunctionDef, str, str]]:
-    """Copies of the definition with one change each, the changed line, and the words for it."""
+@dataclass(frozen=True)
+class _Place:
+    """Where a node stands: in a field of its parent, perhaps in a list; and in which statement."""
+
+    node: ast.AST
+    parent: ast.AST
+    field: str
+    index: int | None
+    statement: ast.stmt
+
+
+def _places(node: ast.AST, statement: ast.stmt) -> Iterator[_Place]:
+    """All nodes below one, from outside to inside."""
+    waiting = [(node, statement)]
+    for parent, around in waiting:
+        for field, value in ast.iter_fields(parent):
+            entries = list(enumerate(value)) if isinstance(value, list) else [(None, value)]
+            for index, child in entries:
+                if isinstance(child, ast.AST):
+                    inner = child if isinstance(child, ast.stmt) else around
+                    yield _Place(child, parent, field, index, inner)
+                    waiting.append((child, inner))
+
+
+def _changes(definition: ast.FunctionDef) -> list[tuple[_Place, Change]]:
+    """All changes and where, the most natural ones first: a search may run out of time."""
     every = [*definition.args.posonlyargs, *definition.args.args, *definition.args.kwonlyargs]
     arguments = {a.arg: ast.unparse(a.annotation) if a.annotation else "" for a in every}
     defaults = _defaults(definition)
-    for position, node in enumerate(ast.walk(definition)):
-        for change in changes_of(node, arguments, defaults):
-            changed = copy.deepcopy(definition)
-            target = next(n for i, n in enumerate(ast.walk(changed)) if i == position)
-            new = None if change.new is None else ast.copy_location(change.new, target)
-            line = _apply(changed, target, new)
-            if line is not None:
-                yield ast.fix_missing_locations(changed), line, change.text
+    places = list(_places(definition, definition))
+    found = [(p, change) for p in places for change in changes_of(p.node, arguments, defaults)]
+    return found + [(p, change) for p in places for change in substitutions(p.node, arguments)]
 
 
 def _defaults(definition: ast.FunctionDef) -> dict[str, ast.expr]:
@@ -97,62 +111,49 @@ def _defaults(definition: ast.FunctionDef) -> dict[str, ast.expr]:
     return {argument.arg: default for argument, default in pairs if default is not None}
 
 
-def _apply(tree: ast.FunctionDef, target: ast.AST, new: ast.AST | None) -> str | None:
-    """Put ``new`` in the target's place (None drops a statement); the changed line, as text."""
-    for parent in ast.walk(tree):
-        for name, value in ast.iter_fields(parent):
-            if value is target:
-                setattr(parent, name, new)
-                return _line_with(tree, new)
-            if isinstance(value, list) and any(entry is target for entry in value):
-                place = next(i for i, entry in enumerate(value) if entry is target)
-                if new is None:
-                    value[place : place + 1] = [] if len(value) > 1 else [ast.Pass()]
-                    return f"without: {_first_line(target)}"
-                value[place] = new
-                return _line_with(tree, new)
-    return None
+def _changed(definition: ast.FunctionDef, place: _Place, new: ast.AST | None) -> tuple[str, str]:
+    """The source with one change, and the changed line; the tree is as before afterwards."""
+    old = getattr(place.parent, place.field)
+    if place.index is None:
+        changed: Any = new
+    else:
+        changed = [*old[: place.index], *([] if new is None else [new]), *old[place.index + 1 :]]
+    setattr(place.parent, place.field, changed or [ast.Pass()] if new is None else changed)
+    try:
+        source = ast.unparse(ast.fix_missing_locations(definition))
+        statement = new if place.node is place.statement else place.statement
+        dropped = statement is None
+        line = ast.unparse(place.node if dropped else statement).splitlines()[0]
+    finally:
+        setattr(place.parent, place.field, old)
+    return source, f"without: {line}" if dropped else line
 
 
-def _line_with(tree: ast.FunctionDef, node: ast.AST) -> str:
-    """The first line of the innermost statement around a node."""
-    ast.fix_missing_locations(tree)
-    inside = [
-        statement
-        for statement in ast.walk(tree)
-        if isinstance(statement, ast.stmt) and any(part is node for part in ast.walk(statement))
-    ]
-    return _first_line(inside[-1]) if inside else ""
+class _Compiled:
+    """A function from source, among the original's globals, made when it is first called."""
 
+    def __init__(self, source: str, original: Callable[..., Any]) -> None:
+        self._source, self._original = source, original
+        self._function: Callable[..., Any] | None = None
+        self._turns = 0
 
-def _first_line(statement: ast.AST) -> str:
-    return ast.unparse(statement).splitlines()[0]
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self._turns = 0
+        if self._function is None:
+            self._function = self._made()
+        return self._function(*args, **kwargs)
 
+    def _made(self) -> Callable[..., Any]:
+        tree = ast.fix_missing_locations(_Counted().visit(ast.parse(self._source)))
+        space = dict(self._original.__globals__) | {"_turn": self._turn}
+        exec(compile(tree, f"<mutant of {self._original.__name__}>", "exec"), space)
+        return space[tree.body[0].name]
 
-def _compiled(definition: ast.FunctionDef, original: Callable[..., Any]) -> Callable | None:
-    """A definition as a function among the original's globals, its loops counted."""
-    tree = ast.fix_missing_locations(_Counted().visit(copy.deepcopy(definition)))
-    turns = [0]
-
-    def turn() -> bool:
-        turns[0] += 1
-        if turns[0] > MOST_TURNS:
+    def _turn(self) -> bool:
+        self._turns += 1
+        if self._turns > MOST_TURNS:
             raise TooManyTurns
         return True
-
-    space = dict(original.__globals__) | {"_turn": turn}
-    try:
-        code = compile(ast.Module([tree], []), f"<mutant of {original.__name__}>", "exec")
-        exec(code, space)
-    except Exception:
-        return None
-    made = space[definition.name]
-
-    def mutant(*args: Any, **kwargs: Any) -> Any:
-        turns[0] = 0
-        return made(*args, **kwargs)
-
-    return mutant
 
 
 class _Counted(ast.NodeTransformer):

@@ -15,8 +15,8 @@ Where = Callable[[Real], Tensor]
 # Words for places, by the mask: from the narrowest to the widest.
 _PLACES: list[tuple[str, str, Where]] = [
     ("in rows without a real step", "in the others", lambda real: ~real.some),
-    ("at the last real step of each row", "at the others", lambda real: real.last),
-    ("at the first step of each row", "at the others", lambda real: real.first),
+    ("at the last real step of each row", "at its other steps", lambda real: real.last),
+    ("at the first step of each row", "at its other steps", lambda real: real.first),
     ("at the pads", "at real steps", lambda real: ~real.steps),
     ("at real steps", "at the pads", lambda real: real.steps),
     ("in rows that have pads", "in full rows", lambda real: ~real.full),
@@ -89,6 +89,11 @@ def _differs(pair: Pair) -> Tensor:
     )
 
 
+def _lies(bad: Tensor, there: Tensor, exactly: bool) -> bool:
+    """Whether all that is bad lies there, and if asked, all there is bad."""
+    return bool(bad.any()) and not (bad & ~there).any() and not (exactly and (there & ~bad).any())
+
+
 def _only(part: Part, spoilt: Callable[[Pair], Tensor]) -> tuple[str, str, Where] | None:
     """The narrowest places that hold all of what is spoilt, in every failing case."""
     if not part.same_shapes:
@@ -103,6 +108,7 @@ def _only(part: Part, spoilt: Callable[[Pair], Tensor]) -> tuple[str, str, Where
         inside = [places(mask) for mask in masks]
         outside = sum(int((~there).sum()) for there in inside)
         pairs = zip(spoils, inside, strict=True)
-        if outside >= 6 and all(bad.any() and not (bad & ~there).any() for bad, there in pairs):
+        exactly = "step of each row" in where  # one step in a row is soon hit by accident
+        if outside >= 6 and all(_lies(bad, there, exactly) for bad, there in pairs):
             return where, elsewhere, places
     return None

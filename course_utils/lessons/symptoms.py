@@ -15,6 +15,7 @@ from course_utils.lessons.evidence import Part
 from course_utils.lessons.places import not_a_number, wrong_places
 from course_utils.lessons.relations import (
     changed_numbers,
+    made_of_an_argument,
     named_distance,
     named_factor,
     no_way_back,
@@ -41,15 +42,16 @@ STRONG: tuple[Symptom, ...] = (
     named_factor,
     named_distance,
     other_order,
+    made_of_an_argument,
     broadcast,
 )
 WEAK: tuple[Symptom, ...] = (
     not_a_number,
     nothing_but_zeros,
-    wrong_places,
     one_factor,
     one_distance,
     one_factor_a_row,
+    wrong_places,
     other_places,
 )
 
