@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal
 
-from course_utils.lessons.diagnosis import Answer, diagnose, pattern_of
+from course_utils.lessons.diagnosis import Answer, diagnose, other_names, pattern_of
 from course_utils.lessons.entries import Case, Exercise
 from course_utils.lessons.faults import Fault, describe_error, faults_of
 from course_utils.lessons.running import Outcome, run_case
@@ -28,6 +28,7 @@ class Verdict:
     and ``problem`` is one sentence on the smallest failing case. ``diagnosis`` is the wrong
     version that the remark comes from, if it comes from one; ``source`` says where it comes from.
     ``got`` and ``expected`` are what the problem is about: results, or gradients of ``about``.
+    ``also`` holds the names of other cases that fail.
     """
 
     status: Status
@@ -40,6 +41,7 @@ class Verdict:
     about: str = ""
     expected: Any = None
     got: Any = None
+    also: tuple[str, ...] = ()
     outcome: Outcome | None = None
 
 
@@ -95,6 +97,7 @@ def _verdict(answer: Answer, patience: float) -> Verdict:
         about=about,
         expected=expected,
         got=got,
+        also=other_names(answer, i),
         outcome=outcome,
     )
 

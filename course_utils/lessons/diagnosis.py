@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -213,11 +213,7 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join(f"`{name}`" for name in names)
 
 
-def other_failing_names(answer: Answer) -> Iterator[str]:
-    """Names of the failing cases that have one, the smallest first."""
-    seen = set()
-    for i in answer.failing:
-        name = answer.bench.trials[i].case.name
-        if name and name not in seen:
-            seen.add(name)
-            yield name
+def other_names(answer: Answer, shown: int) -> tuple[str, ...]:
+    """Names of the failing cases that have one, apart from the one that is shown."""
+    names = (answer.bench.trials[i].case.name for i in answer.failing if i != shown)
+    return tuple(dict.fromkeys(name for name in names if name))

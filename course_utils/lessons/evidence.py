@@ -91,17 +91,21 @@ def parts_of(value: Any, names: Sequence[str] = ()) -> dict[str, Any]:
     Numbers become tensors. Parts are the entries of a tuple or list that holds tensors or has
     ``names``, the fields of a named tuple, and the values of a dictionary.
     """
+    entries: list[tuple[str, Any]] = []
     if isinstance(value, Mapping):
-        return {
-            f"{key}{inner}": part for key, v in value.items() for inner, part in parts_of(v).items()
-        }
-    if isinstance(value, (list, tuple)):
+        entries = [(str(key), entry) for key, entry in value.items()]
+    elif isinstance(value, (list, tuple)):
         names = names or getattr(value, "_fields", ())
         if names or any(isinstance(entry, (Tensor, Mapping)) for entry in value):
-            labels = list(names) + [f"[{i}]" for i in range(len(names), len(value))]
-            pairs = zip(labels, value, strict=False)
-            return {f"{n}{inner}": p for n, v in pairs for inner, p in parts_of(v).items()}
-    return {"": _as_tensor(value)}
+            labels = [*names, *(f"[{i}]" for i in range(len(names), len(value)))]
+            entries = list(zip(labels, value, strict=False))
+    if not entries:
+        return {"": _as_tensor(value)}
+    return {
+        f"{name}.{inner}".removesuffix("."): part
+        for name, entry in entries
+        for inner, part in parts_of(entry).items()
+    }
 
 
 def _as_tensor(value: Any) -> Any:

@@ -13,7 +13,7 @@ from course_utils.lessons.compare import difference
 from course_utils.lessons.entries import Exercise
 from course_utils.lessons.evidence import Pair, Part, parts_of, subject_of
 from course_utils.lessons.guard import TimeUp
-from course_utils.lessons.running import Outcome
+from course_utils.lessons.running import Outcome, arrived
 from course_utils.lessons.trials import Trial
 
 Kind = Literal["changed", "raises", "value", "history", "gradient"]
@@ -71,7 +71,9 @@ def _gradient_faults(exercise: Exercise, trial: Trial, outcome: Outcome) -> Iter
     if right.gradients is None:
         return
     if outcome.gradients is None:
-        if any(wanted(exercise, leaf) for leaf in trial.leaves):
+        pairs = zip(trial.leaves, right.gradients, strict=True)
+        needed = [gradient for leaf, gradient in pairs if wanted(exercise, leaf)]
+        if arrived(needed) or (needed and "history" in exercise.solution.exact):
             text = "no gradient flows through your result: its history is lost"
             yield Fault("history", "", text)
         return

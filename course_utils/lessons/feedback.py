@@ -122,9 +122,10 @@ def _sections(exercise: Exercise, verdict: Verdict) -> list[tuple[str, str]]:
 
 
 def _folded_sections(verdict: Verdict) -> list[tuple[str, str]]:
-    """What the function printed in that case."""
+    """Other cases that fail, and what the function printed in the one that is shown."""
     printed = verdict.outcome.run.printed if verdict.outcome else ""
-    return [("Your function printed:", printed)] if printed else []
+    others = [("Other cases that fail:", "\n".join(verdict.also))] if verdict.also else []
+    return others + ([("Your function printed:", printed)] if printed else [])
 
 
 def describe_call(exercise: Exercise, case: Case) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from course_utils.lessons.changes import Change, changes_of, substitutions
 
+SHAPE_ONLY = ("shape", "dtype", "device", "new_zeros", "new_ones", "new_full", "size")
 MOST_TURNS = 10_000  # of all loops of one call together
 
 
@@ -99,7 +100,17 @@ def _changes(definition: ast.FunctionDef) -> list[tuple[_Place, Change]]:
     defaults = _defaults(definition)
     places = list(_places(definition, definition))
     found = [(p, change) for p in places for change in changes_of(p.node, arguments, defaults)]
-    return found + [(p, change) for p in places for change in substitutions(p.node, arguments)]
+    shapes = {id(inner) for p in places if _reads_shape(p.node) for inner in ast.walk(p.node)}
+    others = [place for place in places if id(place.node) not in shapes]
+    return found + [(p, change) for p in others for change in substitutions(p.node, arguments)]
+
+
+def _reads_shape(node: ast.AST) -> bool:
+    """Whether all that counts of a value inside is its shape: others of this shape would do."""
+    if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute)):
+        name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+        return name == "len" or name.endswith("_like")
+    return isinstance(node, ast.Attribute) and node.attr in SHAPE_ONLY
 
 
 def _defaults(definition: ast.FunctionDef) -> dict[str, ast.expr]:

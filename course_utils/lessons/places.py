@@ -24,17 +24,23 @@ _PLACES: list[tuple[str, str, Where]] = [
 
 
 def wrong_places(part: Part) -> str | None:
-    """Wrong only at pads, only in padded rows, only in rows without a real step; and how there."""
+    """Wrong only at pads, only in padded rows, only in rows without a real step."""
+    found = _only(part, _differs)
+    return f"is right {found[1]} and wrong {found[0]}" if found else None
+
+
+def explained_places(part: Part) -> str | None:
+    """Wrong only in some places, and there in one way that has a name."""
     found = _only(part, _differs)
     if found is None:
         return None
     where, elsewhere, places = found
     there = replace(part, pairs=[_within(pair, places) for pair in part.failing])
-    if there.telling:
-        for symptom in (number_there, changed_numbers, named_factor, named_distance):
-            if text := symptom(there):
-                return f"is right {elsewhere}; {where} it {text}"
-    return f"is right {elsewhere} and wrong {where}"
+    symptoms = (number_there, changed_numbers, named_factor, named_distance)
+    for symptom in symptoms if there.telling else symptoms[:1]:
+        if text := symptom(there):
+            return f"is right {elsewhere}; {where} it {text}"
+    return None
 
 
 def _within(pair: Pair, places: Where) -> Pair:

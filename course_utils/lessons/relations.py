@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import permutations
+from itertools import combinations, permutations
 
 import torch
 from torch import Tensor
@@ -223,13 +223,17 @@ def one_factor_a_row(part: Part) -> str | None:
     return "has rows that are each off by one factor: within a row the shares are right"
 
 
-def transposed(part: Part) -> str | None:
-    """The two last axes exchanged, also where that changes the shape."""
-    if not part.tensors or any(pair.expected.dim() < 2 for pair in part.pairs):
+def exchanged_axes(part: Part) -> str | None:
+    """Two axes exchanged, also where that changes the shape."""
+    if not part.tensors:
         return None
-    if not _every(part, lambda got, want: same(got, want.transpose(-1, -2))):
-        return None
-    return "is transposed: its two last axes are exchanged"
+    axes = min(pair.expected.dim() for pair in part.pairs)
+    for one, other in combinations(range(axes), 2):
+        if _every(part, lambda got, want, a=one, b=other: same(got, want.transpose(a, b))):
+            if axes == 2:
+                return "is transposed: rows stand where columns belong"
+            return f"has its axes {one} and {other} exchanged"
+    return None
 
 
 def other_order(part: Part) -> str | None:

@@ -40,10 +40,6 @@ def _same_flat(got: Tensor, want: Tensor) -> bool:
 
 def _same_number_of_axes(part: Part) -> str | None:
     axes = part.failing[0].got.dim()
-    for one in range(axes):
-        for other in range(one + 1, axes):
-            if _all(part, lambda g, w, a=one, b=other: same(g.transpose(a, b), w)):
-                return f"has its axes {one} and {other} exchanged; the numbers are right"
     for axis in range(axes):
         for more in (1, -1):
             if _all(part, lambda g, w, a=axis, m=more: g.shape[a] - w.shape[a] == m):
@@ -167,7 +163,7 @@ def broadcast(part: Part) -> str | None:
         return None
     # By accident the shape may be right: where there are as many rows as steps.
     part = replace(part, pairs=[p for p in part.failing if p.got.shape != p.expected.shape])
-    if len(part.pairs) < 3:
+    if len(part.pairs) < 3 or any(p.got.numel() <= p.expected.numel() for p in part.pairs):
         return None
     if any(p.got.dim() != p.expected.dim() for p in part.failing):
         more = all(p.got.shape[1:] == p.expected.shape for p in part.failing)

@@ -12,9 +12,10 @@ from itertools import combinations
 
 from course_utils.lessons.compare import same
 from course_utils.lessons.evidence import Part
-from course_utils.lessons.places import not_a_number, wrong_places
+from course_utils.lessons.places import explained_places, not_a_number, wrong_places
 from course_utils.lessons.relations import (
     changed_numbers,
+    exchanged_axes,
     made_of_an_argument,
     named_distance,
     named_factor,
@@ -25,7 +26,6 @@ from course_utils.lessons.relations import (
     one_factor_a_row,
     other_order,
     other_places,
-    transposed,
 )
 from course_utils.lessons.shapes import broadcast, only_real_entries, other_list, other_shape
 
@@ -34,7 +34,7 @@ Symptom = Callable[[Part], str | None]
 # Symptoms that say what was done, the most telling ones first; then those that say where it shows.
 STRONG: tuple[Symptom, ...] = (
     only_real_entries,
-    transposed,
+    exchanged_axes,
     other_shape,
     other_list,
     no_way_back,
@@ -50,6 +50,7 @@ WEAK: tuple[Symptom, ...] = (
     nothing_but_zeros,
     one_factor,
     one_distance,
+    explained_places,
     one_factor_a_row,
     wrong_places,
     other_places,
