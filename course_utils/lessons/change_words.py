@@ -69,7 +69,7 @@ EXCHANGED = {
     "amin": ("amax",), "any": ("all",), "all": ("any",), "argmax": ("argmin",),
     "zeros": ("ones",), "ones": ("zeros",), "zeros_like": ("ones_like",),
     "ones_like": ("zeros_like",), "new_zeros": ("new_ones",), "new_ones": ("new_zeros",),
-    "stack": ("cat",), "cat": ("stack",), "hstack": ("vstack",), "append": (),
+    "stack": ("cat",), "cat": ("stack",), "hstack": ("vstack",), "square": ("abs",), "append": (),
     "softmax": ("log_softmax",), "log_softmax": ("softmax",), "ceil": ("floor",),
     "floor": ("ceil",), "minimum": ("maximum",), "maximum": ("minimum",),
 }  # fmt: skip

@@ -64,7 +64,7 @@ def _about(arguments: Names, *nodes: ast.AST) -> str:
         for part in ast.walk(node):
             if isinstance(part, ast.Name) and part.id in arguments and part.id not in names:
                 names.append(part.id)
-    if not names or len(names) > 3:
+    if not names or len(names) > 2:
         return ""
     listed = " and ".join(f"`{name}`" for name in names)
     return f", where {listed} {'is' if len(names) == 1 else 'are'} used"

@@ -13,6 +13,7 @@ from course_utils.lessons.evidence import Part, parts_of
 from course_utils.lessons.faults import Fault, evidence_of
 from course_utils.lessons.mutants import mutants_of
 from course_utils.lessons.running import Outcome, same_outcome
+from course_utils.lessons.sources import row_by_row
 from course_utils.lessons.symptoms import strong_symptom, weak_symptom
 from course_utils.lessons.traits import telling_trait
 from course_utils.lessons.trials import Bench
@@ -97,6 +98,9 @@ def _cases_explained(answer: Answer, wrong: Wrong) -> int:
 
 def _strong(answer: Answer, end: float) -> Diagnosis | None:
     text = strong_symptom(answer.parts)
+    if text is None and (whole := [part for part in answer.parts if part.failing]):
+        rows = row_by_row(whole[0], answer.bench.exercise.reference)
+        text = f"{whole[0].subject} {rows}." if rows else None
     return Diagnosis("symptom", text) if text else None
 
 

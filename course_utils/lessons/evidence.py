@@ -217,8 +217,14 @@ def named_sizes(arguments: Arguments) -> dict[str, float]:
         found["the number of real steps"] = int(mask.sum())
         found["the number of pads"] = int((~mask).sum())
         found["the number of steps, pads included"] = mask.numel()
+    steps = masks[0].numel() if masks and masks[0].dim() == 2 else 0
     for name, value in arguments.items():
         found |= dict(_own_sizes(name, value))
+        numbers = isinstance(value, Tensor) and value.dtype != torch.bool
+        if steps and numbers and value.shape[:2] == masks[0].shape:
+            features = value.numel() // steps
+            found["the number of features"] = features
+            found["the number of real values"] = found["the number of real steps"] * features
     return found
 
 

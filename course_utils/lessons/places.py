@@ -26,7 +26,13 @@ _PLACES: list[tuple[str, str, Where]] = [
 def wrong_places(part: Part) -> str | None:
     """Wrong only at pads, only in padded rows, only in rows without a real step."""
     found = _only(part, _differs)
-    return f"is right {found[1]} and wrong {found[0]}" if found else None
+    if found is None:
+        return None
+    where, elsewhere, places = found
+    everywhere = all(_differs(p)[places(real_positions(p))].all() for p in part.failing)
+    if everywhere:
+        return f"is right {elsewhere} and wrong {where}"
+    return f"is right {elsewhere}; what is wrong lies {where}"
 
 
 def explained_places(part: Part) -> str | None:

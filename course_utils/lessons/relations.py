@@ -25,6 +25,9 @@ _CHANGES: list[tuple[str, Change]] = [
     ("is 0 wherever a negative number is expected", lambda e: e.clamp(min=0)),
     ("is cut to whole numbers", lambda e: e.trunc()),
     ("is rounded to whole numbers", lambda e: e.round()),
+    ("is rounded to two decimals", lambda e: e.round(decimals=2)),
+    ("is rounded to three decimals", lambda e: e.round(decimals=3)),
+    ("is rounded to four decimals", lambda e: e.round(decimals=4)),
 ]
 _FACTORS = {
     2.0: "exactly twice as large as expected",
@@ -251,41 +254,6 @@ def other_order(part: Part) -> str | None:
     if _every(part, _rows_exchanged):
         return "has the right rows in another order"
     return None
-
-
-_MADE: list[tuple[str, Change]] = [
-    ("{} itself", lambda a: a),
-    ("the sum of {} along its first axis", lambda a: a.sum(0)),
-    ("the sum of {} along its last axis", lambda a: a.sum(-1)),
-    ("the mean of {} along its first axis", lambda a: a.mean(0)),
-    ("the mean of {} along its last axis", lambda a: a.mean(-1)),
-    ("the sum of all of {}", lambda a: a.sum()),
-    ("the mean of all of {}", lambda a: a.mean()),
-    ("the first row of {}", lambda a: a[0]),
-    ("the last row of {}", lambda a: a[-1]),
-    ("the last column of {}", lambda a: a[:, -1]),
-]
-
-
-def made_of_an_argument(part: Part) -> str | None:
-    """An argument as it is, its sum, its mean, or one row of it."""
-    if not part.tensors or part.subject.startswith("The gradient"):
-        return None
-    for name, value in part.failing[0].arguments.items():
-        if not isinstance(value, Tensor) or not value.is_floating_point() or not value.dim():
-            continue
-        for text, make in _MADE:
-            if all(_is_made(pair, name, make) for pair in part.pairs):
-                return f"is {text.format(f'`{name}`')}"
-    return None
-
-
-def _is_made(pair: Pair, name: str, make: Change) -> bool:
-    value = pair.arguments.get(name)
-    try:
-        return isinstance(value, Tensor) and same(pair.got, make(value.detach()))
-    except (IndexError, RuntimeError):  # too few axes
-        return False
 
 
 def other_places(part: Part) -> str | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from course_utils.lessons.compare import same
-from course_utils.lessons.evidence import Part, real_positions
+from course_utils.lessons.evidence import Pair, Part, named_sizes, real_positions
+from course_utils.lessons.relations import changed_numbers, named_distance, named_factor
 
 Relation = Callable[[Tensor, Tensor], bool]
 
@@ -17,6 +19,8 @@ def other_shape(part: Part) -> str | None:
     """What happened to the axes, where every failing case has another shape than expected."""
     if not part.tensors or any(p.got.shape == p.expected.shape for p in part.failing):
         return None
+    if all(p.expected.dim() == 0 for p in part.failing):
+        return _not_reduced(part)
     more = {p.got.dim() - p.expected.dim() for p in part.failing}
     if len(more) != 1:
         return None
@@ -28,6 +32,14 @@ def other_shape(part: Part) -> str | None:
     if difference == -1:
         return _one_less(part)
     return "holds the right numbers in another shape" if _all(part, _same_flat) else None
+
+
+def _not_reduced(part: Part) -> str | None:
+    """Many numbers whose mean or sum is the one that is expected."""
+    for words, make in (("mean", torch.Tensor.mean), ("sum", torch.Tensor.sum)):
+        if _all(part, lambda g, w, make=make: g.is_floating_point() and same(make(g), w)):
+            return f"has many numbers: their {words} is what is expected"
+    return None
 
 
 def _all(part: Part, relation: Relation) -> bool:
@@ -108,28 +120,68 @@ def _one_less(part: Part) -> str | None:
 
 
 def other_list(part: Part) -> str | None:
-    """Lists of plain values: another order, an entry too many or too few, other groups."""
-    pairs = [(p.got, p.expected) for p in part.failing]
-    if not all(isinstance(v, (list, tuple)) for pair in pairs for v in pair):
+    """Lists of plain values: an entry too many or too few, the reverse order, other numbers."""
+    lists = _lists(part)
+    if lists is None:
         return None
-    lists = [(list(got), list(want)) for got, want in pairs]
     relations: list[tuple[str, Callable[[list, list], bool]]] = [
         ("lacks its last entry", lambda g, w: same(g, w[:-1])),
         ("lacks its first entry", lambda g, w: same(g, w[1:])),
         ("has one entry too many, at its end", lambda g, w: same(g[:-1], w)),
         ("has one entry too many, at its start", lambda g, w: same(g[1:], w)),
         ("has the right entries in reverse order", lambda g, w: same(g, w[::-1])),
-        ("has the right entries in another order", lambda g, w: _sorted(g) == _sorted(w)),
-        ("has the right numbers in other groups", lambda g, w: same(_flat(g), _flat(w))),
-        (
-            "has the right numbers in another order",
-            lambda g, w: sorted(map(repr, _flat(g))) == sorted(map(repr, _flat(w))),
-        ),
+        ("has the right entries in one list, without groups", lambda g, w: same(g, _flat(w))),
     ]
     for text, relation in relations:
         if all(relation(got, want) for got, want in lists):
             return text
-    return None
+    return _other_numbers(part, lists)
+
+
+def _other_numbers(part: Part, lists: list[tuple[list, list]]) -> str | None:
+    """Lists of the right form, whose numbers are changed in one way that has a name."""
+    flat = [(_flat(got), _flat(want)) for got, want in lists]
+    numbers = all(type(n) in (int, float) for pair in flat for side in pair for n in side)
+    if not numbers or not all(_form(got) == _form(want) for got, want in lists):
+        return None
+    for name, value in part.failing[0].arguments.items():
+        if isinstance(value, (list, tuple)):
+            pairs = zip(part.failing, flat, strict=True)
+            if all(got == list(pair.arguments.get(name, ())) for pair, (got, _) in pairs):
+                return f"holds the numbers of `{name}` themselves"
+    tensors = [
+        Pair(pair.arguments, torch.tensor(got).double(), torch.tensor(want).double())
+        for pair, (got, want) in zip(part.failing, flat, strict=True)
+    ]
+    as_tensors = replace(part, pairs=tensors)
+    return named_distance(as_tensors) or named_factor(as_tensors) or changed_numbers(as_tensors)
+
+
+def _form(value: object) -> object:
+    return [_form(entry) for entry in value] if isinstance(value, (list, tuple)) else None
+
+
+def _lists(part: Part) -> list[tuple[list, list]] | None:
+    pairs = [(p.got, p.expected) for p in part.failing]
+    if not all(isinstance(v, (list, tuple)) for pair in pairs for v in pair):
+        return None
+    return [(list(got), list(want)) for got, want in pairs]
+
+
+def other_groups(part: Part) -> str | None:
+    """Lists with the right entries, in an order or in groups that have no name."""
+    lists = _lists(part)
+    if lists is None:
+        return None
+    relations: list[tuple[str, Callable[[list, list], bool]]] = [
+        ("has the right entries in another order", lambda g, w: _sorted(g) == _sorted(w)),
+        ("has the right numbers in other groups", lambda g, w: same(_flat(g), _flat(w))),
+        (
+            "has the right numbers in another order",
+            lambda g, w: _sorted(_flat(g)) == _sorted(_flat(w)),
+        ),
+    ]
+    return next((t for t, fits in relations if all(fits(g, w) for g, w in lists)), None)
 
 
 def _sorted(values: list) -> list[str]:
@@ -179,4 +231,21 @@ def broadcast(part: Part) -> str | None:
                     f"has along axis {axis} as many entries as along axis {other}: two shapes were "
                     "spread to fit each other"
                 )
+    return None
+
+
+def named_axis(part: Part) -> str | None:
+    """An axis as long as something else that has a name, where another length is expected."""
+    if not part.tensors:
+        return None
+    pairs = [p for p in part.failing if p.got.shape != p.expected.shape]
+    if len(pairs) < 3 or any(p.got.dim() != p.expected.dim() for p in pairs):
+        return None
+    for axis in range(min(p.got.dim() for p in pairs)):
+        if any(p.got.shape[axis] == p.expected.shape[axis] for p in pairs):
+            continue
+        for name in named_sizes(pairs[0].arguments):
+            sizes = [named_sizes(p.arguments).get(name) for p in pairs]
+            if all(p.got.shape[axis] == size for p, size in zip(pairs, sizes, strict=True)):
+                return f"is as long as {name} along axis {axis}, and another length is expected"
     return None

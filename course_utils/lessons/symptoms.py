@@ -16,7 +16,6 @@ from course_utils.lessons.places import explained_places, not_a_number, wrong_pl
 from course_utils.lessons.relations import (
     changed_numbers,
     exchanged_axes,
-    made_of_an_argument,
     named_distance,
     named_factor,
     no_way_back,
@@ -27,7 +26,15 @@ from course_utils.lessons.relations import (
     other_order,
     other_places,
 )
-from course_utils.lessons.shapes import broadcast, only_real_entries, other_list, other_shape
+from course_utils.lessons.shapes import (
+    broadcast,
+    named_axis,
+    only_real_entries,
+    other_groups,
+    other_list,
+    other_shape,
+)
+from course_utils.lessons.sources import made_of_an_argument
 
 Symptom = Callable[[Part], str | None]
 
@@ -48,6 +55,8 @@ STRONG: tuple[Symptom, ...] = (
 WEAK: tuple[Symptom, ...] = (
     not_a_number,
     nothing_but_zeros,
+    other_groups,
+    named_axis,
     one_factor,
     one_distance,
     explained_places,
