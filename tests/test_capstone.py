@@ -7,8 +7,7 @@ import torch
 
 from course_utils import check_lengths, pad_batch, small_batch
 from course_utils.padcheck import padcheck
-from course_utils.pitfalls.capstone import BUGS, PIPELINES, PipelineLoss, buggy_pipeline
-from course_utils.topics.capstone import pipeline
+from course_utils.topics.capstone import BUGS, PipelineLoss, buggy_pipeline, pipeline
 
 
 def batch(lengths: list[int], seed: int) -> tuple:
@@ -49,7 +48,7 @@ def test_reference_gives_each_sequence_what_it_gets_alone():
 
 
 def test_there_is_a_wrong_version_for_every_selection_of_bugs():
-    assert len({wrong.name for wrong in PIPELINES}) == 2 ** len(BUGS) - 1
+    assert len({wrong.name for wrong in pipeline.wrong_versions}) == 2 ** len(BUGS) - 1
 
 
 @pytest.mark.parametrize("seed", range(3))

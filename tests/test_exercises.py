@@ -7,22 +7,20 @@ import ast
 import itertools
 import re
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from course_utils.lessons import WrongAnswer, check
+from course_utils.lessons import WrongAnswer, check, solutions
 from course_utils.lessons.checking import hand_out, judge
 from course_utils.lessons.entries import Exercise
 from course_utils.lessons.exercises import EXERCISES
 from course_utils.lessons.feedback import verdict_message
 from course_utils.lessons.running import run_case, same_outcome
+from course_utils.lessons.solutions import Wrong, solution, solution_of
 from course_utils.models import oracle
-from course_utils.pitfalls.capstone import buggy_pipeline
-from course_utils.pitfalls.wrong import Wrong
 
 EXERCISE_LIST = list(EXERCISES.values())
 WRONGS = [(e, w) for e in EXERCISE_LIST for w in e.wrong]
@@ -54,7 +52,6 @@ ORACLES = {
     "backprop.shared_layer_backward": weight_gradient,
     "backprop.scaled_loss": scaled_loss_by_infinity_norm,
     "unrolling.mean_step_oracle": mean_by_oracle,
-    "capstone.pipeline": partial(buggy_pipeline, bugs=()),
 }
 COMPARED_ELSEWHERE = {
     "masking.masked_recurrence": "test_masking_and_packing.py",
@@ -146,6 +143,32 @@ def test_wrong_versions_run_and_are_explained(exercise: Exercise):
         assert run.error is None, f"{wrong.name} is rejected because it raises {run.error!r}"
         for sentence in (wrong.explanation, wrong.belief):
             assert re.fullmatch(r"[A-Z].*\.", sentence)
+
+
+def test_cases_have_names_of_their_own_in_plain_words(exercise: Exercise):
+    names = [case.name for case in exercise.cases()]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"(NaN|[a-z\d])[\w ,-]+", name) for name in names), names
+
+
+def test_a_solution_without_cases_and_a_key_used_twice_are_refused(monkeypatch):
+    monkeypatch.setattr(solutions, "_SOLUTIONS", dict(solutions.all_solutions()))
+    key = EXERCISE_LIST[0].key
+    with pytest.raises(ValueError, match="two solutions with the key"):
+        solution(key)(lambda lengths: 0)
+    with pytest.raises(ValueError, match="has no cases"):
+        solution("no.cases")(lambda: 0).all_cases()
+    with pytest.raises(KeyError, match=r"no topic has a solution 'no\.such'"):
+        solution_of("no.such")
+
+
+def test_every_solution_belongs_to_an_exercise():
+    topics = {
+        key
+        for key, found in solutions.all_solutions().items()
+        if found.function.__module__.startswith("course_utils.topics.")
+    }
+    assert topics == set(EXERCISES)
 
 
 def test_texts(exercise: Exercise):

@@ -21,13 +21,13 @@ from course_utils.lessons.cards import exercise_card
 from course_utils.lessons.checking import judge
 from course_utils.lessons.compare import brief, difference
 from course_utils.lessons.controls import plain
-from course_utils.lessons.entries import Case, Exercise
+from course_utils.lessons.entries import Exercise
 from course_utils.lessons.exercises import EXERCISES
 from course_utils.lessons.feedback import rich, verdict_message
 from course_utils.lessons.guard import TimeUp, run_guarded
 from course_utils.lessons.questions import guess_answer, guess_card, quiz_card
 from course_utils.lessons.quizzes import GUESSES, QUIZZES
-from course_utils.lessons.solutions import Solution
+from course_utils.lessons.solutions import Case, Solution
 from course_utils.lessons.terms import TERMS, glossary_message
 
 
@@ -203,11 +203,11 @@ def scaled(x: torch.Tensor, layer: torch.nn.Linear) -> torch.Tensor:
 def scaled_cases() -> list[Case]:
     torch.manual_seed(0)
     layer = torch.nn.Linear(2, 1)
-    return [Case((torch.randn(n, 2, requires_grad=True), layer)) for n in (1, 3)]
+    return [Case(f"{n} rows", (torch.randn(n, 2, requires_grad=True), layer)) for n in (1, 3)]
 
 
-Solution("t.scaled", scaled)
-SCALED = Exercise("t.scaled", "1.1", "t", 1, 1, "t", scaled_cases, [], ["a", "b"])
+Solution("t.scaled", scaled).cases(scaled_cases)
+SCALED = Exercise("t.scaled", "1.1", "t", 1, 1, "t", ["a", "b"])
 
 
 def test_gradients_of_inputs_and_parameters_are_compared():

@@ -21,8 +21,8 @@ from course_utils.data import small_batch
 from course_utils.diagrams import draw_masking, draw_packing
 from course_utils.explorers.masking import WAYS, run_way
 from course_utils.models import run_masked
-from course_utils.pitfalls import packing as pitfalls
 from course_utils.sequences import lengths_to_mask, pad_batch
+from course_utils.topics import packing as topic
 from course_utils.topics.masking import masked_recurrence, safe_log
 from course_utils.topics.packing import (
     final_states,
@@ -137,10 +137,10 @@ def test_wrong_unpacking_starts_from_what_was_packed():
     parts = pack_by_hand(padded, torch.tensor([5, 3, 7, 2]))
     args = (parts[0], parts[1], parts[3])
     right, lengths = unpack_by_hand(*args)
-    stays, sorted_lengths = pitfalls.stays_sorted(*args)
+    stays, sorted_lengths = topic.stays_sorted(*args)
     assert_close(stays, right[parts[2]])
     assert_close(sorted_lengths, lengths[parts[2]])
-    assert_close(pitfalls.unpacks_time_first(*args)[0].transpose(0, 1), right)
+    assert_close(topic.unpacks_time_first(*args)[0].transpose(0, 1), right)
 
 
 # Pictures.

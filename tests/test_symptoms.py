@@ -13,11 +13,11 @@ from torch import Tensor
 from course_utils.lessons.checking import judge
 from course_utils.lessons.compare import difference
 from course_utils.lessons.draws import Draw
-from course_utils.lessons.entries import Case, Exercise
+from course_utils.lessons.entries import Exercise
 from course_utils.lessons.evidence import Pair, Part, parts_of
 from course_utils.lessons.exercises import EXERCISES
 from course_utils.lessons.feedback import verdict_message
-from course_utils.lessons.solutions import Solution
+from course_utils.lessons.solutions import Case, Solution
 from course_utils.lessons.symptoms import STRONG, WEAK, strong_symptom, symptom_of
 from course_utils.lessons.trials import all_cases, bench_of
 
@@ -263,7 +263,7 @@ WEIGH = Solution("test.weigh", weigh, parts=("weighed", "energy"))
 def _(draw: Draw) -> Case:
     rows, steps = draw.integer(1, 4), draw.integer(1, 5)
     options = {"scale": draw.choice([0.5, 3.0])} if draw.chance(0.6) else {}
-    return Case((draw.normal(rows, steps).requires_grad_(), draw.mask(rows, steps)), options)
+    return Case("", (draw.normal(rows, steps).requires_grad_(), draw.mask(rows, steps)), options)
 
 
 @WEIGH.trait("x holds a number above 1")
@@ -271,16 +271,17 @@ def _(x: Tensor) -> bool:
     return bool((x > 1).any())
 
 
+@WEIGH.cases
 def weigh_cases() -> list[Case]:
     x, mask = torch.tensor([[0.5, -1.5]]).double(), torch.tensor([[True, False]])
     return [
-        Case((x.clone().requires_grad_(), mask)),
-        Case((x[:, :1].clone().requires_grad_(), mask[:, 1:]), name="a row of pads alone"),
-        Case((x.clone(), ~mask), {"scale": -1.0}, name="a weight below zero"),
+        Case("one row", (x.clone().requires_grad_(), mask)),
+        Case("a row of pads alone", (x[:, :1].clone().requires_grad_(), mask[:, 1:])),
+        Case("a weight below zero", (x.clone(), ~mask), {"scale": -1.0}),
     ]
 
 
-EXERCISE = Exercise("test.weigh", "1.1", "t", 1, 1, "t", weigh_cases, [], ["a", "b"])
+EXERCISE = Exercise("test.weigh", "1.1", "t", 1, 1, "t", ["a", "b"])
 
 
 def told(function):
@@ -300,7 +301,7 @@ def test_cases_are_drawn_the_same_every_time():
 def test_parts_have_names_and_marks():
     verdict, text = told(lambda x, mask, scale=2.0: (weigh(x, mask, scale)[0], x.sum(-1)))
     assert verdict.pattern.startswith("for `weighed` ✓, for `energy` ✗: ")
-    assert verdict.remark == "Your `energy` is the sum of `x` along its last axis."
+    assert verdict.remark == "Your `energy` is the sum of `x` along axis 1."
     assert "your `energy`" in verdict.problem
     assert "input tensor" not in text
 
@@ -388,8 +389,10 @@ def test_gradients_count_only_where_they_are_declared():
     def detached(x, mask, scale=2.0):
         return weigh(x.detach(), mask, scale)
 
-    Solution("test.weigh_values", weigh, gradients=False, parts=("weighed", "energy"))
-    values = Exercise("test.weigh_values", "1.1", "t", 1, 1, "t", weigh_cases, [], ["a", "b"])
+    Solution("test.weigh_values", weigh, gradients=False, parts=("weighed", "energy")).cases(
+        weigh_cases
+    )
+    values = Exercise("test.weigh_values", "1.1", "t", 1, 1, "t", ["a", "b"])
     assert judge(values, detached).status == "right"
     assert judge(EXERCISE, detached).status == "not yet"
 
@@ -402,13 +405,12 @@ def test_a_gradient_of_zeros_may_have_to_arrive():
         return torch.zeros_like(x, requires_grad=True)
 
     def cases() -> list[Case]:
-        return [Case((torch.ones(n).requires_grad_(),)) for n in (1, 2, 3)]
+        return [Case(f"{n} numbers", (torch.ones(n).requires_grad_(),)) for n in (1, 2, 3)]
 
-    Solution("test.connected", connected, exact=("history",))
-    Solution("test.zeros", connected)
+    Solution("test.connected", connected, exact=("history",)).cases(cases)
+    Solution("test.zeros", connected).cases(cases)
     strict, free = (
-        Exercise(key, "1.1", "t", 1, 1, "t", cases, [], ["a", "b"])
-        for key in ("test.connected", "test.zeros")
+        Exercise(key, "1.1", "t", 1, 1, "t", ["a", "b"]) for key in ("test.connected", "test.zeros")
     )
     assert judge(free, fresh).status == "right"
     assert "does not depend on it" in judge(strict, fresh).problem

@@ -1,8 +1,34 @@
-"""What changes of a solution replace by what, and the words for it."""
+"""What a change of a solution is, what replaces what, and the words for it."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Names = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What takes a node's place (None: the statement is dropped), and words after "as if"."""
+
+    new: ast.AST | None
+    text: str
+
+
+def about(arguments: Names, *nodes: ast.AST) -> str:
+    """Where it is, such as " where `mask` is used"; nothing where no argument is near."""
+    names = []
+    for node in nodes:
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name) and part.id in arguments and part.id not in names:
+                names.append(part.id)
+    if not names or len(names) > 2:
+        return ""
+    listed = " and ".join(f"`{name}`" for name in names)
+    return f", where {listed} {'is' if len(names) == 1 else 'are'} used"
+
 
 COMPARISONS: dict[type, tuple[type, ...]] = {
     ast.Lt: (ast.LtE, ast.Gt),

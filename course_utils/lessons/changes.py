@@ -5,29 +5,17 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from course_utils.lessons.change_words import (
-    AXES,
-    BY_AXIS,
     COMPARISONS,
-    COUNTS,
-    DROPPED,
-    EXCHANGED,
     KINDS,
     OPERATORS,
     SIGNS,
+    Change,
+    Names,
+    about,
 )
-
-Names = Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Change:
-    """What takes a node's place (None: the statement is dropped), and words after "as if"."""
-
-    new: ast.AST | None
-    text: str
+from course_utils.lessons.changes_of_calls import changes_of_call
 
 
 def changes_of(
@@ -57,21 +45,8 @@ def substitutions(node: ast.AST, arguments: Mapping[str, str]) -> Iterator[Chang
                 yield Change(ast.Name(other, ast.Load()), text)
 
 
-def _about(arguments: Names, *nodes: ast.AST) -> str:
-    """Where it is, such as " where `mask` is used"; nothing where no argument is near."""
-    names = []
-    for node in nodes:
-        for part in ast.walk(node):
-            if isinstance(part, ast.Name) and part.id in arguments and part.id not in names:
-                names.append(part.id)
-    if not names or len(names) > 2:
-        return ""
-    listed = " and ".join(f"`{name}`" for name in names)
-    return f", where {listed} {'is' if len(names) == 1 else 'are'} used"
-
-
 def _compare(node: ast.Compare, arguments: Names) -> Iterator[Change]:
-    place = _about(arguments, node)
+    place = about(arguments, node)
     for i, sign in enumerate(node.ops):
         for other in COMPARISONS.get(type(sign), ()):
             new = copy.deepcopy(node)
@@ -81,7 +56,7 @@ def _compare(node: ast.Compare, arguments: Names) -> Iterator[Change]:
 
 def _operation(node: ast.BinOp, arguments: Names) -> Iterator[Change]:
     sign = type(node.op)
-    place = _about(arguments, node)
+    place = about(arguments, node)
     for other in OPERATORS.get(sign, ()):
         new = ast.BinOp(node.left, other(), node.right)
         yield Change(new, f"a `{SIGNS[sign]}` were a `{SIGNS[other]}`{place}")
@@ -96,7 +71,7 @@ def _operation(node: ast.BinOp, arguments: Names) -> Iterator[Change]:
     if sign in KINDS:
         part, whole = KINDS[sign]
         for kept, lost in ((node.left, node.right), (node.right, node.left)):
-            where = _about(arguments, lost).replace(", where", ", the one where")
+            where = about(arguments, lost).replace(", where", ", the one where")
             yield Change(kept, f"one {part} of {whole} were missing{where}")
 
 
@@ -125,7 +100,7 @@ def _is_number(node: ast.AST, number: int) -> bool:
 
 
 def _sign(node: ast.UnaryOp, arguments: Names) -> Iterator[Change]:
-    place = _about(arguments, node.operand)
+    place = about(arguments, node.operand)
     if isinstance(node.op, ast.USub):
         yield Change(node.operand, f"a minus sign were missing{place}")
     elif isinstance(node.op, ast.Invert):
@@ -166,139 +141,30 @@ def _infinity(node: ast.Attribute, arguments: Names) -> Iterator[Change]:
         yield Change(ast.Constant(1.0), "the number 1 stood where infinity belongs")
         yield Change(ast.Constant(1e4), "a large number stood where infinity belongs")
     elif node.attr in ("T", "mT"):
-        yield Change(node.value, f"a transposition were missing{_about(arguments, node)}")
+        yield Change(node.value, f"a transposition were missing{about(arguments, node)}")
 
 
 def _bool_operation(node: ast.BoolOp, arguments: Names) -> Iterator[Change]:
     other = ast.Or if isinstance(node.op, ast.And) else ast.And
-    place = _about(arguments, node)
+    place = about(arguments, node)
     old, new = SIGNS[type(node.op)], SIGNS[other]
     yield Change(ast.BoolOp(other(), node.values), f"an `{old}` were an `{new}`{place}")
     for i, lost in enumerate(node.values):
         rest = node.values[:i] + node.values[i + 1 :]
         kept = rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
-        yield Change(kept, f"one of the conditions were missing{_about(arguments, lost)}")
+        yield Change(kept, f"one of the conditions were missing{about(arguments, lost)}")
 
 
 def _choice(node: ast.IfExp, arguments: Names) -> Iterator[Change]:
-    place = _about(arguments, node.test)
+    place = about(arguments, node.test)
     for kept in (node.body, node.orelse):
         yield Change(kept, f"a special case were missing, a condition always the same{place}")
-
-
-def _call_name(node: ast.Call) -> str:
-    if isinstance(node.func, ast.Attribute):
-        return node.func.attr
-    return node.func.id if isinstance(node.func, ast.Name) else ""
-
-
-def _is_method(node: ast.Call) -> bool:
-    """Whether the function is called on a value, not taken from a module such as torch."""
-    owner = node.func.value if isinstance(node.func, ast.Attribute) else None
-    modules = ("torch", "F", "nn", "functional", "math")
-    return owner is not None and not (
-        (isinstance(owner, ast.Name) and owner.id in modules)
-        or (isinstance(owner, ast.Attribute) and owner.attr in modules)
-    )
-
-
-def _call(node: ast.Call, arguments: Names) -> Iterator[Change]:
-    name = _call_name(node)
-    place = _about(arguments, node)
-    inner = node.func.value if _is_method(node) else next(iter(node.args), None)
-    if name in DROPPED and inner is not None and not isinstance(inner, ast.Starred):
-        yield Change(inner, f"{DROPPED[name]} were missing{place}")
-    for other in EXCHANGED.get(name, ()):
-        new = copy.deepcopy(node)
-        if isinstance(new.func, ast.Attribute):
-            new.func.attr = other
-        else:
-            new.func.id = other
-        yield Change(new, f"`{other}` stood where `{name}` belongs{place}")
-    if name in COUNTS:
-        for sign, which in ((ast.Add, "large"), (ast.Sub, "small")):
-            new = ast.BinOp(node, sign(), ast.Constant(1))
-            yield Change(new, f"a count were one too {which}{place}")
-    yield from _axes(node, name, place)
-    yield from _call_arguments(node, name, place)
-    if name == "range":
-        yield from _ranges(node)
-
-
-def _axes(node: ast.Call, name: str, place: str) -> Iterator[Change]:
-    """The axis of a reduction, another one."""
-    slots: list[tuple[Callable[[ast.Call], ast.AST], Callable[[ast.Call, ast.AST], None]]] = []
-    for i, keyword in enumerate(node.keywords):
-        if keyword.arg in AXES:
-            slots.append((lambda c, i=i: c.keywords[i].value, _set_keyword(i)))
-    last = len(node.args) - 1
-    if name in BY_AXIS and last >= (0 if _is_method(node) else 1):
-        slots.append((lambda c: c.args[last], _set_argument(last)))
-    for get, put in slots:
-        value = _axis_number(get(node))
-        for other in {0: (1,), 1: (0, 2), -1: (0, 1, -2), 2: (1,)}.get(value, ()):
-            new = copy.deepcopy(node)
-            put(new, ast.Constant(other))
-            yield Change(new, f"`{name}` went along axis {other} and not {value}{place}")
-
-
-def _set_keyword(i: int) -> Callable[[ast.Call, ast.AST], None]:
-    def put(call: ast.Call, value: ast.AST) -> None:
-        call.keywords[i].value = value
-
-    return put
-
-
-def _set_argument(i: int) -> Callable[[ast.Call, ast.AST], None]:
-    def put(call: ast.Call, value: ast.AST) -> None:
-        call.args[i] = value
-
-    return put
-
-
-def _axis_number(node: ast.AST) -> int | None:
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        inner = _axis_number(node.operand)
-        return None if inner is None else -inner
-    whole = isinstance(node, ast.Constant) and type(node.value) is int
-    return node.value if whole else None
-
-
-def _call_arguments(node: ast.Call, name: str, place: str) -> Iterator[Change]:
-    """Arguments exchanged, and those with a name left out."""
-    for i in range(len(node.args) - 1):
-        new = copy.deepcopy(node)
-        new.args[i], new.args[i + 1] = new.args[i + 1], new.args[i]
-        yield Change(new, f"two arguments of `{name}` were exchanged{place}")
-    for i, keyword in enumerate(node.keywords):
-        if keyword.arg is not None:
-            new = copy.deepcopy(node)
-            del new.keywords[i]
-            yield Change(new, f"`{keyword.arg}=` of `{name}` were missing{place}")
-    if len(node.args) > 1 and name in ("sum", "max", "min", "mean", "pow", "clamp", "any", "all"):
-        new = copy.deepcopy(node)
-        del new.args[-1]
-        yield Change(new, f"the last argument of `{name}` were missing{place}")
-
-
-def _ranges(node: ast.Call) -> Iterator[Change]:
-    """Loops with one turn less or more."""
-    first = node.args[0] if len(node.args) > 1 else ast.Constant(0)
-    last = node.args[1] if len(node.args) > 1 else node.args[0]
-    rest = node.args[2:]
-    one = ast.Constant(1)
-    for start, stop, text in (
-        (ast.BinOp(first, ast.Add(), one), last, "the first turn of a loop were left out"),
-        (first, ast.BinOp(last, ast.Sub(), one), "the last turn of a loop were left out"),
-        (first, ast.BinOp(last, ast.Add(), one), "a loop took one turn too many"),
-    ):
-        yield Change(ast.Call(node.func, [start, stop, *rest], []), text)
 
 
 def _subscript(node: ast.Subscript, arguments: Names) -> Iterator[Change]:
     if not isinstance(node.ctx, ast.Load):
         return
-    place = _about(arguments, node.value)
+    place = about(arguments, node.value)
     if isinstance(node.slice, ast.Slice):
         yield Change(node.value, f"all of a tensor were taken and not a part of it{place}")
     elif isinstance(node.slice, (ast.Name, ast.BinOp)):
@@ -318,7 +184,7 @@ def _slice(node: ast.Slice, arguments: Names) -> Iterator[Change]:
         for sign, which in ((ast.Add, "later"), (ast.Sub, "earlier")):
             new = copy.deepcopy(node)
             setattr(new, name, ast.BinOp(bound, sign(), ast.Constant(1)))
-            place = _about(arguments, bound)
+            place = about(arguments, bound)
             yield Change(new, f"the {end} of a part lay one step {which}{place}")
 
 
@@ -346,10 +212,10 @@ def _assignment(node: ast.Assign, place: str) -> Iterator[Change]:
 
 
 def _statement(node: ast.stmt, arguments: Names) -> Iterator[Change]:
-    place = _about(arguments, node)
+    place = about(arguments, node)
     if isinstance(node, ast.If):
         opposite = ast.If(ast.UnaryOp(ast.Not(), node.test), node.body, node.orelse)
-        place = _about(arguments, node.test)
+        place = about(arguments, node.test)
         yield Change(opposite, f"a condition were turned into its opposite{place}")
         yield Change(None, f"a special case were missing{place}")
     elif isinstance(node, ast.AugAssign):
@@ -375,7 +241,7 @@ _BY_KIND: dict[type | tuple[type, ...], Callable[..., Iterator[Change]]] = {
     ast.Attribute: _infinity,
     ast.BoolOp: _bool_operation,
     ast.IfExp: _choice,
-    ast.Call: _call,
+    ast.Call: changes_of_call,
     ast.Subscript: _subscript,
     ast.Slice: _slice,
     ast.arguments: _default,

@@ -9,11 +9,11 @@ from functools import wraps
 from typing import Any, Literal
 
 from course_utils.lessons.diagnosis import Answer, diagnose, other_names, pattern_of
-from course_utils.lessons.entries import Case, Exercise
+from course_utils.lessons.entries import Exercise
 from course_utils.lessons.faults import Fault, describe_error, faults_of
 from course_utils.lessons.running import Outcome, run_case
+from course_utils.lessons.solutions import Case, Wrong
 from course_utils.lessons.trials import bench_of
-from course_utils.pitfalls.wrong import Wrong
 
 Status = Literal["right", "not yet", "not attempted"]
 SECONDS = 10.0

@@ -13,11 +13,11 @@ from course_utils.lessons.evidence import Part, parts_of
 from course_utils.lessons.faults import Fault, evidence_of
 from course_utils.lessons.mutants import mutants_of
 from course_utils.lessons.running import Outcome, same_outcome
+from course_utils.lessons.solutions import Wrong
 from course_utils.lessons.sources import row_by_row
 from course_utils.lessons.symptoms import strong_symptom, weak_symptom
 from course_utils.lessons.traits import telling_trait
 from course_utils.lessons.trials import Bench
-from course_utils.pitfalls.wrong import Wrong
 
 MOST_CASES_FOR_ALTERED_ARGUMENTS = 6
 

@@ -6,26 +6,10 @@ Texts are plain; words in `backticks` are shown as code.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from course_utils.lessons.solutions import Solution, solution_of
-from course_utils.pitfalls.wrong import Wrong
-
-
-@dataclass(frozen=True)
-class Case:
-    """Arguments to call a learner's function with.
-
-    Tensors that require a gradient, and the parameters of modules, also have their gradients
-    compared, unless ``gradients`` is False: where they are not determined, as in a tie.
-    ``name`` says in plain words what is special: ``"a row without real steps"``.
-    """
-
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    name: str = ""
-    gradients: bool = True
+from course_utils.lessons.solutions import Case, Solution, Wrong, solution_of
 
 
 @dataclass(frozen=True)
@@ -37,8 +21,6 @@ class Exercise:
         number: the notebook's number and the exercise's: ``"3.1"``. The stub raises
             ``NotImplementedError`` with it.
         title, difficulty, minutes, task: what the card shows; difficulty is 1 to 3.
-        cases: builds the cases when they are needed, always the same ones, the smallest first.
-        wrong: wrong versions; no two of them agree on all cases.
         hints: shown one at a time, from vague to exact.
     """
 
@@ -48,8 +30,6 @@ class Exercise:
     difficulty: int
     minutes: int
     task: str
-    cases: Callable[[], Sequence[Case]]
-    wrong: Sequence[Wrong]
     hints: Sequence[str]
 
     @property
@@ -61,6 +41,15 @@ class Exercise:
     def reference(self) -> Callable[..., Any]:
         """The solution's function, by which answers are judged."""
         return self.solution.function
+
+    @property
+    def wrong(self) -> Sequence[Wrong]:
+        """The solution's wrong versions."""
+        return self.solution.wrong_versions
+
+    def cases(self) -> list[Case]:
+        """The solution's cases, built anew."""
+        return self.solution.all_cases()
 
     @property
     def notebook(self) -> int:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from course_utils.lessons.checking import Verdict
 from course_utils.lessons.compare import brief
-from course_utils.lessons.entries import Case, Exercise
+from course_utils.lessons.entries import Exercise
 from course_utils.lessons.running import named_arguments
+from course_utils.lessons.solutions import Case
 from course_utils.pictures import BLUE, GREEN, VERMILLION
 
 # kind -> (colour of the border, sign, word): the colour never stands alone

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from course_utils.lessons.changes import Change, changes_of, substitutions
+from course_utils.lessons.change_words import Change
+from course_utils.lessons.changes import changes_of, substitutions
 
 SHAPE_ONLY = ("shape", "dtype", "device", "new_zeros", "new_ones", "new_full", "size")
 MOST_TURNS = 10_000  # of all loops of one call together

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.lessons.compare import difference, same
-from course_utils.lessons.entries import Case
 from course_utils.lessons.guard import Run, run_guarded
+from course_utils.lessons.solutions import Case
 
 
 @dataclass(frozen=True)

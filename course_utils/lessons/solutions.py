@@ -1,4 +1,4 @@
-"""The solution of an exercise as it is shown, found by the exercise's key.
+"""The solution of an exercise as it is shown, its cases and its wrong versions.
 
 Solutions stand in ``course_utils/topics``: every module there is a topic, and is found by its file.
 """
@@ -10,9 +10,10 @@ import functools
 import importlib
 import inspect
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from course_utils.lessons.draws import Draw
@@ -34,11 +35,64 @@ class Trait:
     holds: Callable[..., bool]
 
 
+@dataclass(frozen=True)
+class Case:
+    """Arguments to call a learner's function with.
+
+    Tensors that require a gradient, and the parameters of modules, also have their gradients
+    compared, unless ``gradients`` is False: where they are not determined, as in a tie. ``name``
+    says in plain words what is special about the case: ``"equal lengths"``; random cases have
+    none.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    gradients: bool = True
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A wrong version of an exercise's function; called like the function itself.
+
+    ``explanation`` is one sentence that tells learners what their code does.
+    ``belief`` is the wrong belief that such code comes from.
+    """
+
+    function: Callable[..., Any]
+    explanation: str
+    belief: str
+
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        return self.function.__name__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+
+def wrong(explanation: str, *, belief: str) -> Callable[[Callable[..., Any]], Wrong]:
+    """Decorator that turns a function into a :class:`Wrong` with these two sentences."""
+    return lambda function: Wrong(function, explanation, belief)
+
+
+CaseBuilder = Callable[[], Sequence[Case]]
+
+
 class Solution:
     """The right answer to an exercise: a plain function that a learner is shown.
 
-    Beside it stand random cases (:meth:`random`), properties that cases may have (:meth:`trait`)
-    and changes that make no difference (:meth:`equivalent`).
+    Cases and wrong versions are added where they stand::
+
+        @pad_batch.cases
+        def _() -> list[Case]: ...
+
+        @pad_batch.wrong("Your batch is padded on the left.", belief="The last column is real.")
+        def pads_left(sequences, padding_value=0.0): ...
+
+    Random cases (:meth:`random`), properties that cases may have (:meth:`trait`) and changes that
+    make no difference (:meth:`equivalent`) are added in the same way.
 
     Args:
         key: the exercise's key: ``"padding.pad_batch"``.
@@ -53,7 +107,7 @@ class Solution:
             as one of zeros).
 
     Raises:
-        ValueError: there is a solution with this key already.
+        ValueError: another module has a solution with this key.
     """
 
     def __init__(
@@ -68,7 +122,8 @@ class Solution:
     ) -> None:
         if unknown := set(exact) - set(_EXACT):
             raise ValueError(f"exact holds {sorted(unknown)} for {key!r}: there are {_EXACT}")
-        if key in _SOLUTIONS:
+        known = _SOLUTIONS.get(key)
+        if known is not None and known.function.__module__ != function.__module__:
             raise ValueError(f"there are two solutions with the key {key!r}: rename one of them")
         _SOLUTIONS[key] = self
         self.key = key
@@ -77,14 +132,17 @@ class Solution:
         self.parts = tuple(parts)
         self.gradients = gradients if isinstance(gradients, bool) else tuple(gradients)
         self.exact = tuple(exact)
-        self.draw_case: Callable[[Draw], Any] | None = None
+        self.draw_case: Callable[[Draw], Case] | None = None
         self.traits: list[Trait] = []
         self.equivalents: dict[str, str] = {}
+        self.wrong_versions: list[Wrong] = []
+        """In the order in which they stand; no two of them agree on all cases."""
+        self._build_cases: CaseBuilder | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
 
-    def random(self, function: Callable[[Draw], Any]) -> Callable[[Draw], Any]:
+    def random(self, function: Callable[[Draw], Case]) -> Callable[[Draw], Case]:
         """Decorator for the function that draws one small random case."""
         self.draw_case = function
         return function
@@ -112,6 +170,31 @@ class Solution:
         """What is shown: the function from ``def`` on, without its docstring."""
         return plain_source(self.function)
 
+    def cases(self, build: CaseBuilder) -> CaseBuilder:
+        """Decorator for the function that builds the cases, always the same, smallest first."""
+        self._build_cases = build
+        return build
+
+    def all_cases(self) -> list[Case]:
+        """The cases, built anew.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if self._build_cases is None:
+            raise ValueError(f"{self.key} has no cases: add a function with @NAME.cases")
+        return list(self._build_cases())
+
+    def wrong(self, explanation: str, *, belief: str) -> Callable[[Callable[..., Any]], Wrong]:
+        """Decorator that adds a wrong version: what it does, and the belief it comes from."""
+
+        def add(function: Callable[..., Any]) -> Wrong:
+            version = Wrong(function, explanation, belief)
+            self.wrong_versions.append(version)
+            return version
+
+        return add
+
 
 def solution(
     key: str, *, careful: Callable[..., Any] | None = None, **options: Any
@@ -129,10 +212,16 @@ def solution_of(key: str) -> Solution:
     Raises:
         KeyError: no topic has one.
     """
-    _import_topics()
-    if key not in _SOLUTIONS:
+    found = all_solutions()
+    if key not in found:
         raise KeyError(f"no topic has a solution {key!r}: add one with @solution({key!r})")
-    return _SOLUTIONS[key]
+    return found[key]
+
+
+def all_solutions() -> Mapping[str, Solution]:
+    """All solutions by their keys, of topics and of whatever else was imported."""
+    _import_topics()
+    return MappingProxyType(_SOLUTIONS)
 
 
 @functools.cache

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from course_utils.lessons.compare import same
-from course_utils.lessons.entries import Case
 from course_utils.lessons.evidence import Arguments, Pair, Part, real_positions
 from course_utils.lessons.running import run_case
+from course_utils.lessons.solutions import Case
 
 Make = Callable[[Tensor], Tensor]
 
@@ -98,7 +98,7 @@ def _of_rows(arguments: Arguments, reference: Callable[..., Any]) -> Tensor | No
     found = []
     for i in range(sizes.pop()):
         row = {name: v[i : i + 1] if _is_batch(v) else v for name, v in arguments.items()}
-        value = run_case(reference, Case((), _detached(row), gradients=False)).value
+        value = run_case(reference, Case("", (), _detached(row), gradients=False)).value
         number = torch.as_tensor(value, dtype=torch.float64) if _is_number(value) else None
         if number is not None and not number.isnan():
             found.append(number)

@@ -11,8 +11,9 @@ from zlib import crc32
 from torch import Tensor, nn
 
 from course_utils.lessons.draws import Draw
-from course_utils.lessons.entries import Case, Exercise
+from course_utils.lessons.entries import Exercise
 from course_utils.lessons.running import Outcome, leaf_names, named_arguments, run_case
+from course_utils.lessons.solutions import Case
 from course_utils.lessons.traits import traits_of
 
 RANDOM_CASES = 14

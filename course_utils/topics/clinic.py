@@ -9,16 +9,16 @@ from typing import Any, Literal
 import torch
 from IPython.display import display
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
-from course_utils.data import SequenceDataset
+from course_utils.data import SequenceDataset, collate
 from course_utils.lessons.feedback import Message, code_block
-from course_utils.lessons.solutions import plain_source
+from course_utils.lessons.solutions import Wrong, plain_source, wrong
 from course_utils.masked import masked_cross_entropy, masked_mse, masked_softmax
 from course_utils.models import LastStepRNN, MaskedRNN, MeanPoolRNN, RecurrentModel
-from course_utils.pitfalls import clinic, loss, masking, models
-from course_utils.pitfalls.wrong import Wrong
+from course_utils.pitfalls import models
 from course_utils.sequences import Lengths, convert_mask, lengths_to_mask
-from course_utils.topics.loss import accumulate
+from course_utils.topics import loss, masking
 from course_utils.training import Loss, evaluate
 
 
@@ -69,6 +69,20 @@ def evaluates(model: nn.Module, dataset: SequenceDataset, *, batch_size: int, lo
     return evaluate(model, dataset, batch_size=batch_size, loss=loss).loss
 
 
+@wrong(
+    "You average the batches' means: a batch with few real steps counts as much as one with many.",
+    belief="The mean loss of an epoch is the mean of the losses that were printed.",
+)
+def averages_batch_losses(
+    model: nn.Module, dataset: SequenceDataset, *, batch_size: int, loss: Loss
+) -> float:
+    means = []
+    for batch in DataLoader(dataset, batch_size=batch_size, collate_fn=collate):
+        total, count = loss(model(batch.inputs, batch.lengths), batch)
+        means.append((total / count).item())
+    return sum(means) / len(means)
+
+
 @dataclass(frozen=True)
 class Patient:
     """Something wrong that runs, and the same without the mistake.
@@ -84,7 +98,7 @@ class Patient:
     notebook: str
     """The notebook that explains it, such as ``"03_padding"``."""
     wrong: type[nn.Module] | Wrong
-    """From ``pitfalls``."""
+    """From ``course_utils.pitfalls.models`` or from a topic."""
     cure: Callable[..., Any]
     kind: Literal["red", "green", "function"] = "red"
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -225,14 +239,14 @@ PATIENTS: dict[str, Patient] = {
         "Compare with the gradient of the whole batch.",
         "06_masked_loss",
         loss.averages_means,
-        accumulate,
+        loss.accumulate,
         kind="function",
     ),
     "mean of means": Patient(
         "The validation loss depends on the batch size",
         "Evaluate with two batch sizes.",
         "06_masked_loss",
-        clinic.averages_batch_losses,
+        averages_batch_losses,
         evaluates,
         kind="function",
     ),

@@ -40,7 +40,8 @@ ELSEWHERE = {
     "course_utils.course": "test_readme.py",
     "course_utils.explorers": "test_explorers.py",
     "course_utils.lessons": "test_lessons.py",
-    "course_utils.pitfalls": "test_exercises.py",  # wrong on purpose
+    "course_utils.pitfalls": "test_padcheck_models.py",  # wrong on purpose
+    "course_utils.topics": "test_exercises.py",  # solutions, and wrong on purpose
     "course_utils.workers": "test_distributed.py",  # each call starts processes
     "course_utils.padcheck.__main__": "test_padcheck.py",
     "course_utils.padcheck": "test_padcheck.py",  # parts that only padcheck itself calls

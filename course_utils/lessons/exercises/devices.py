@@ -2,65 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import torch
-
-from course_utils.data import small_batch
-from course_utils.lessons.entries import Case, Exercise
-from course_utils.models import MaskedRNN
-from course_utils.pitfalls import devices as pitfalls
-
-
-def _sums(error_sum: float, counts: Sequence[int], dtype: torch.dtype = torch.float32) -> Case:
-    total = torch.tensor(error_sum, dtype=dtype, device="cpu", requires_grad=True)
-    return Case((total, torch.tensor(counts, device="cpu")))
-
-
-def _scale_cases() -> list[Case]:
-    return [
-        _sums(6.0, [2, 10]),
-        _sums(6.0, [4, 4]),
-        _sums(2.5, [3, 0, 5]),
-        _sums(7.0, [9]),
-        _sums(0.0, [0, 8]),
-        _sums(0.0, [0, 0]),
-        _sums(3.25, [5, 3, 7, 2], torch.float64),
-    ]
-
-
-def _dealing_cases() -> list[Case]:
-    lengths = [
-        ([3, 1, 2], 2),
-        ([5, 3, 7, 2], 2),
-        ([9, 1, 1, 1, 8], 2),
-        ([4, 4, 4, 4], 2),
-        ([2, 6], 3),
-        ([7, 5, 6, 3, 1, 2, 9, 4], 3),
-        ([5], 1),
-    ]
-    return [Case(arguments) for arguments in lengths]
-
-
-def _share(lengths: Sequence[int], features: int, outputs: int = 1) -> Case:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(sum(lengths) + features)
-        model = MaskedRNN(features, 3, outputs).double()
-    sequences = small_batch(lengths, features, seed=1, dtype=torch.float64)
-    targets = small_batch(lengths, outputs, seed=2, dtype=torch.float64)
-    return Case((model, sequences, targets, features))
-
-
-def _share_cases() -> list[Case]:
-    return [
-        _share([2, 1], 2),
-        _share([], 2),
-        _share([3, 3], 1),
-        _share([5, 3, 7, 2], 4, outputs=2),
-        _share([4], 3),
-        _share([], 5, outputs=3),
-    ]
-
+from course_utils.lessons.entries import Exercise
 
 EXERCISES = [
     Exercise(
@@ -74,16 +16,6 @@ EXERCISES = [
         "their gradients. Return the loss on which this device must call `backward()`, so that "
         "the average is the gradient of the mean over all real steps of all devices. If no device "
         "has a real step, the loss is 0.",
-        cases=_scale_cases,
-        wrong=[
-            pitfalls.forgets_the_average,
-            pitfalls.divides_by_devices,
-            pitfalls.never_divides,
-            pitfalls.counts_busy_devices,
-            pitfalls.divides_by_largest,
-            pitfalls.divides_by_zero,
-            pitfalls.scales_a_number,
-        ],
         hints=[
             "Write down what you want: the sum of all errors, divided by the sum of all counts.",
             "The average gives you: the sum of all losses, divided by `len(counts)`. Which loss "
@@ -103,15 +35,6 @@ EXERCISES = [
         "given). Each goes to the device with the fewest real steps so far; on a tie, to the "
         "first of them. Return a list with one list a device: the positions of its sequences in "
         "`lengths`, in ascending order. A device can stay empty.",
-        cases=_dealing_cases,
-        wrong=[
-            pitfalls.deals_in_turn,
-            pitfalls.cuts_blocks,
-            pitfalls.shortest_first,
-            pitfalls.in_the_order_given,
-            pitfalls.fewest_sequences,
-            pitfalls.returns_lengths,
-        ],
         hints=[
             "You need two things for each device: the list of its positions, and its number of "
             "real steps so far.",
@@ -132,15 +55,6 @@ EXERCISES = [
         "`sequences` are tensors `(L_i, features)`, `targets` tensors `(L_i, ...)`. Both lists "
         "may be empty. Then the sum is 0 and the count is 0, and `backward()` on the sum must "
         "still work: it gives each parameter of the model a gradient of zeros.",
-        cases=_share_cases,
-        wrong=[
-            pitfalls.zero_without_history,
-            pitfalls.keeps_the_stand_in,
-            pitfalls.counts_the_stand_in,
-            pitfalls.mean_of_the_share,
-            pitfalls.sums_the_pads,
-            pitfalls.counts_cells,
-        ],
         hints=[
             "First the share that is not empty: `pad_batch`, `lengths_of`, `lengths_to_mask`, "
             "then select with the mask before you subtract.",
