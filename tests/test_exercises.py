@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from course_utils.lessons import WrongAnswer, check, solutions
-from course_utils.lessons.checking import hand_out, judge, run_case, same_outcome
+from course_utils.lessons.checking import hand_out, judge
 from course_utils.lessons.entries import Exercise
 from course_utils.lessons.feedback import verdict_message
+from course_utils.lessons.running import run_case, same_outcome
 from course_utils.lessons.solutions import Wrong, solution, solution_of
 from course_utils.lessons.topics import exercises
 from course_utils.models import oracle

@@ -166,13 +166,13 @@ def test_same_results(got, expected):
     [
         (None, 1, "`return`"),
         (torch.ones(2), torch.ones(2, 1), "shape (2,), expected (2, 1)"),
-        (torch.ones(2).double(), torch.ones(2), "dtype torch.float64"),
+        (torch.ones(2), torch.ones(2).double(), "dtype torch.float32"),
         (torch.ones(2, device="meta"), torch.ones(2), "device meta, expected cpu"),
         (torch.tensor([1.0, float("nan")]), torch.ones(2), "NaN at index (1,)"),
         (torch.tensor([[1, 2]]), torch.tensor([[1, 3]]), "is 2 at index (0, 1), expected 3"),
         (torch.tensor([1.0 + 1e-4]), torch.tensor([1.0]), "index (0,)"),
         (torch.tensor([1.0]).double() + 1e-6, torch.tensor([1.0]).double(), "index (0,)"),
-        (torch.tensor(0.0), 0.0, "`.item()`"),
+        (torch.zeros(1), 0.0, "`.item()`"),
         (1_000_000, 1_000_001, "1000000, expected 1000001"),
         (1.0, 1, "a float, expected an int"),
         (True, 1, "a bool, expected an int"),
@@ -219,7 +219,7 @@ def test_gradients_of_inputs_and_parameters_are_compared():
     assert judge(SCALED, scaled).status == "right"
     assert judge(SCALED, lambda x, layer: layer(x) + layer(x)).status == "right"
     verdict = judge(SCALED, stops_at_weight)
-    assert verdict.problem.startswith("the gradient of input tensor 1 is 0")
+    assert verdict.problem.startswith("the gradient of `layer.weight` is 0")
     assert "no gradient" in judge(SCALED, lambda x, layer: scaled(x, layer).detach()).problem
 
 

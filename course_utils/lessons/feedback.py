@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from course_utils.html import Message, box, code_block, paragraph, sentence
+from course_utils.html import Message, box, code_block, paragraph, rich, sentence
 from course_utils.lessons.checking import Verdict
 from course_utils.lessons.compare import brief
 from course_utils.lessons.entries import Exercise
+from course_utils.lessons.running import named_arguments
 from course_utils.lessons.solutions import Case
 
 
@@ -29,14 +30,18 @@ def verdict_message(exercise: Exercise, verdict: Verdict, saved: str) -> Message
 
 
 def _not_yet(exercise: Exercise, verdict: Verdict, saved: str) -> Message:
-    problem = sentence(verdict.problem)
-    told = [verdict.diagnosis.explanation, problem] if verdict.diagnosis else [problem]
+    """Pattern, remark, the smallest case; what else there is, folded."""
+    told = [t for t in (verdict.pattern, verdict.remark, sentence(verdict.problem)) if t]
     told += _remarks(verdict)
-    sections = _sections(exercise, verdict)
+    sections, folded = _sections(exercise, verdict), _folded_sections(verdict)
     after = f"Until it is right, later cells use a working version. {saved}"
-    details = "".join(f"{paragraph(head)}{code_block(text)}" for head, text in sections)
-    body = "".join(map(paragraph, told[1:])) + details + paragraph(after)
-    text = "\n".join([*told, *(f"{head}\n{text}" for head, text in sections), after])
+    blocks = [f"{paragraph(head)}{code_block(text)}" for head, text in sections]
+    hidden = [
+        f"<details><summary>{rich(head)}</summary>{code_block(text)}</details>"
+        for head, text in folded
+    ]
+    body = "".join([*map(paragraph, told[1:]), *blocks, *hidden, paragraph(after)])
+    text = "\n".join([*told, *(f"{head}\n{text}" for head, text in sections + folded), after])
     return Message(box("not yet", told[0], body, alert=True), f"Not yet. {text}")
 
 
@@ -51,25 +56,30 @@ def _remarks(verdict: Verdict) -> list[str]:
 
 
 def _sections(exercise: Exercise, verdict: Verdict) -> list[tuple[str, str]]:
-    """Inputs, expected and got of the smallest failing case, and what the function printed."""
+    """Inputs, expected and got of the smallest failing case."""
     if verdict.case is None:
         return []
-    found = [("Smallest case that fails, the inputs:", describe_call(exercise, verdict.case))]
+    name = f" ({verdict.case.name})" if verdict.case.name else ""
+    call = describe_call(exercise, verdict.case)
+    found = [(f"Smallest case that fails{name}, the inputs:", call)]
     if verdict.outcome.run.error is None:
-        found.append(("Expected:", brief(verdict.expected)))
-        found.append(("Got:", brief(verdict.outcome.value)))
-    if verdict.outcome.run.printed:
-        found.append(("Your function printed:", verdict.outcome.run.printed))
+        about = f", {verdict.about}" if verdict.about else ""
+        found.append((f"Expected{about}:", brief(verdict.expected)))
+        found.append((f"Got{about}:", brief(verdict.got)))
     return found
+
+
+def _folded_sections(verdict: Verdict) -> list[tuple[str, str]]:
+    """Other cases that fail, and what the function printed in the one that is shown."""
+    printed = verdict.outcome.run.printed if verdict.outcome else ""
+    others = [("Other cases that fail:", "\n".join(verdict.also))] if verdict.also else []
+    return others + ([("Your function printed:", printed)] if printed else [])
 
 
 def describe_call(exercise: Exercise, case: Case) -> str:
     """The inputs of a case, one a paragraph, under the names that the reference gives them."""
-    code = exercise.reference.__code__
-    names = code.co_varnames[: code.co_argcount]
-    named = dict(zip(names, case.args, strict=False)) | case.kwargs
     lines = []
-    for name, value in named.items():
+    for name, value in named_arguments(exercise.reference, case).items():
         text = brief(value)
         lines.append(f"{name} =\n{text}" if "\n" in text else f"{name} = {text}")
     return "\n".join(lines)

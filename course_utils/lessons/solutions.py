@@ -16,8 +16,23 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from course_utils.lessons.draws import Draw
+
 _TOPICS = Path(__file__).parents[1] / "topics"
 _SOLUTIONS: dict[str, Solution] = {}
+_EXACT = ("dtype", "kind", "history")
+
+
+@dataclass(frozen=True)
+class Trait:
+    """A property of a case that may decide whether a learner's function is right.
+
+    ``text`` completes "wrong where ...": ``"a row has no real step"``. ``holds`` gets the
+    arguments that it names; None for those that a case does not give.
+    """
+
+    text: str
+    holds: Callable[..., bool]
 
 
 @dataclass(frozen=True)
@@ -25,12 +40,15 @@ class Case:
     """Arguments to call a learner's function with.
 
     Tensors that require a gradient, and the parameters of modules, also have their gradients
-    compared. ``name`` says in plain words what is special about the case: ``"equal lengths"``.
+    compared, unless ``gradients`` is False: where they are not determined, as in a tie. ``name``
+    says in plain words what is special about the case: ``"equal lengths"``; random cases have
+    none.
     """
 
     name: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
+    gradients: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,19 +91,37 @@ class Solution:
         @pad_batch.wrong("Your batch is padded on the left.", belief="The last column is real.")
         def pads_left(sequences, padding_value=0.0): ...
 
+    Random cases (:meth:`random`), properties that cases may have (:meth:`trait`) and changes that
+    make no difference (:meth:`equivalent`) are added in the same way.
+
     Args:
         key: the exercise's key: ``"padding.pad_batch"``.
         function: the answer; called as the exercise's stub is.
         careful: the library's function for the same, where there is one: it checks its arguments,
             and gives the same values and gradients on every case.
+        parts: names of the entries, where the result is a tuple.
+        gradients: whether gradients are compared, or the names of the arguments for which.
+        exact: what the task names and answers must keep: ``"dtype"`` (otherwise a wider one is
+            fine), ``"kind"`` (otherwise a number is as good as a tensor without axes, and such a
+            tensor as a number), ``"history"`` (otherwise a gradient that never arrives is as good
+            as one of zeros).
 
     Raises:
         ValueError: another module has a solution with this key.
     """
 
     def __init__(
-        self, key: str, function: Callable[..., Any], careful: Callable[..., Any] | None = None
+        self,
+        key: str,
+        function: Callable[..., Any],
+        careful: Callable[..., Any] | None = None,
+        *,
+        parts: Sequence[str] = (),
+        gradients: bool | Sequence[str] = True,
+        exact: Sequence[str] = (),
     ) -> None:
+        if unknown := set(exact) - set(_EXACT):
+            raise ValueError(f"exact holds {sorted(unknown)} for {key!r}: there are {_EXACT}")
         known = _SOLUTIONS.get(key)
         if known is not None and known.function.__module__ != function.__module__:
             raise ValueError(f"there are two solutions with the key {key!r}: rename one of them")
@@ -93,12 +129,41 @@ class Solution:
         self.key = key
         self.function = function
         self.careful = careful
+        self.parts = tuple(parts)
+        self.gradients = gradients if isinstance(gradients, bool) else tuple(gradients)
+        self.exact = tuple(exact)
+        self.draw_case: Callable[[Draw], Case] | None = None
+        self.traits: list[Trait] = []
+        self.equivalents: dict[str, str] = {}
         self.wrong_versions: list[Wrong] = []
         """In the order in which they stand; no two of them agree on all cases."""
         self._build_cases: CaseBuilder | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
+
+    def random(self, function: Callable[[Draw], Case]) -> Callable[[Draw], Case]:
+        """Decorator for the function that draws one small random case."""
+        self.draw_case = function
+        return function
+
+    def trait(self, text: str) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
+        """Decorator for a property of a case; see :class:`Trait`."""
+
+        def decorate(function: Callable[..., bool]) -> Callable[..., bool]:
+            self.traits.append(Trait(text, function))
+            return function
+
+        return decorate
+
+    def equivalent(self, line: str, *, because: str) -> None:
+        """List a changed line of the solution that makes no difference.
+
+        Args:
+            line: as the test of mutants prints it.
+            because: why nobody can tell it from the solution, a sentence.
+        """
+        self.equivalents[line] = because
 
     @property
     def source(self) -> str:
@@ -132,10 +197,13 @@ class Solution:
 
 
 def solution(
-    key: str, *, careful: Callable[..., Any] | None = None
+    key: str, *, careful: Callable[..., Any] | None = None, **options: Any
 ) -> Callable[[Callable[..., Any]], Solution]:
-    """Decorator that makes a function the :class:`Solution` of the exercise with this key."""
-    return lambda function: Solution(key, function, careful)
+    """Decorator that makes a function the :class:`Solution` of the exercise with this key.
+
+    ``options`` are those of :class:`Solution`: ``parts``, ``gradients``, ``exact``.
+    """
+    return lambda function: Solution(key, function, careful, **options)
 
 
 def solution_of(key: str, topic: str = "") -> Solution:

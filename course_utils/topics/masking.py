@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from course_utils import masked, sequences
 from course_utils.lessons.case_inputs import made_with_seed, random_tensors
+from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 
 
@@ -313,6 +314,30 @@ def softmax_over_rows(scores: Tensor, mask: Tensor) -> Tensor:
     full = mask.expand(scores.shape)
     weights = scores.masked_fill(~full, -torch.inf).softmax(0)
     return weights.masked_fill(~full, 0)
+
+
+@masked_softmax.random
+def _(draw: Draw) -> Case:
+    rows, keys = draw.integer(1, 3), draw.integer(1, 4)
+    scores, mask = draw.normal(rows, keys), draw.mask(rows, keys)
+    if draw.chance(0.3):  # the same keys for several queries
+        scores, mask = draw.normal(rows, 2, keys), mask[:, None, :]
+    if draw.chance(0.3):  # a pad that would win by far
+        scores = torch.where(mask, scores, 60.0)
+    return Case("", (scores.requires_grad_(), mask))
+
+
+@masked_softmax.trait("a pad has by far the largest score of its row")
+def _(scores: torch.Tensor, mask: torch.Tensor) -> bool:
+    pads = scores.masked_fill(mask, -torch.inf).amax(-1)
+    real = scores.masked_fill(~mask, -torch.inf).amax(-1)
+    return bool(((pads > real + 25) & mask.any(-1)).any())
+
+
+masked_softmax.equivalent(
+    "return scores.masked_fill(~mask, -10000.0).softmax(-1).masked_fill(~mask, 0)",
+    because="Next to scores of ordinary size it is as good as infinity; pads become 0 afterwards.",
+)
 
 
 @solution("masking.safe_log")

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from course_utils import data, sequences
 from course_utils.data import small_batch
+from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 
 
-@solution("padding.pad_batch", careful=sequences.pad_batch)
+@solution("padding.pad_batch", careful=sequences.pad_batch, exact=("dtype",))
 def pad_batch(sequences: list[torch.Tensor], padding_value: float = 0.0) -> torch.Tensor:
     """Stack sequences of shapes (L_i, F) into one (B, max L_i, F) tensor."""
     longest = max(len(sequence) for sequence in sequences)
@@ -103,6 +104,16 @@ def pads_the_longest(sequences: Sequence[Tensor], padding_value: float = 0.0) ->
 )
 def leaves_the_graph(sequences: Sequence[Tensor], padding_value: float = 0.0) -> Tensor:
     return pad_batch([sequence.detach() for sequence in sequences], padding_value)
+
+
+@pad_batch.random
+def _(draw: Draw) -> Case:
+    features = draw.integer(1, 3)
+    dtype = draw.choice([torch.float32, torch.float64])
+    lengths = draw.lengths(draw.integer(1, 4), most=4)
+    rows = [draw.normal(length, features, dtype=dtype).requires_grad_() for length in lengths]
+    options = {} if draw.chance(0.3) else {"padding_value": draw.choice([-1.0, 0.5, 7.0])}
+    return Case("", (rows,), options)
 
 
 @solution("padding.padding_waste", careful=sequences.padding_waste)

@@ -184,7 +184,7 @@ def returns_lengths(lengths: Sequence[int], devices: int) -> list[list[int]]:
     return [[lengths[i] for i in share] for share in my_shares(lengths, devices)]
 
 
-@solution("devices.share_sum", careful=shares.share_sum)
+@solution("devices.share_sum", careful=shares.share_sum, exact=("history",))
 def my_share_sum(
     model: torch.nn.Module,
     sequences: list[torch.Tensor],

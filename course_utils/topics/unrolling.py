@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from course_utils import backprop
 from course_utils.data import small_batch
 from course_utils.lessons.case_inputs import made_with_seed, random_tensors
+from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 from course_utils.models import MaskedRNN, oracle
 
@@ -115,7 +116,7 @@ def detaches_the_state(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor
     return rnn_forward_in_windows(x, w_x, w_h, b, 1)
 
 
-@solution("unrolling.bptt", careful=backprop.bptt)
+@solution("unrolling.bptt", careful=backprop.bptt, parts=("w_x", "w_h", "b"))
 def bptt_by_hand(
     grad_states: torch.Tensor, x: torch.Tensor, states: torch.Tensor, w_h: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -227,6 +228,25 @@ def pairs_with_the_same_state(
 )
 def averages_the_steps(grad_states: Tensor, x: Tensor, states: Tensor, w_h: Tensor) -> Gradients:
     return tuple(gradient / len(x) for gradient in bptt_by_hand(grad_states, x, states, w_h))
+
+
+@bptt_by_hand.random
+def _(draw: Draw) -> Case:
+    length, features, hidden = draw.integer(1, 5), draw.integer(1, 3), draw.integer(1, 3)
+    x, w_h = draw.normal(length, features), draw.normal(hidden, hidden)
+    states = backprop.rnn_forward(x, draw.normal(hidden, features), w_h, draw.normal(hidden))
+    return Case("", (draw.normal(length, hidden), x, states, w_h))
+
+
+@bptt_by_hand.trait("there are three steps or more")
+def _(x: torch.Tensor) -> bool:
+    return len(x) >= 3
+
+
+bptt_by_hand.equivalent(
+    "before = states[t - 1] if t > 0 else torch.zeros_like(states[-1])",
+    because="All states have the same shape, and it alone is used.",
+)
 
 
 @solution("unrolling.truncated", careful=backprop.rnn_forward_truncated)
