@@ -67,7 +67,8 @@ def run_rough(notebook: nbformat.NotebookNode, folder: Path, locales: Path) -> l
     environment |= {
         "LANG": "C", "LC_CTYPE": "C", "LC_NUMERIC": "de_DE.UTF-8", "LOCPATH": str(locales),
         "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
-        "PYTHONPATH": str(ROUGH), "NETWORK_LOG": str(folder / "hosts"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROUGH), os.environ.get("PYTHONPATH")])),
+        "NETWORK_LOG": str(folder / "hosts"),
         "COURSE_STRICT": "1",
     }  # fmt: skip
     environment.pop("PYTHONIOENCODING", None)
