@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from solve import keys_in, solve_notebook
+from solve import keys_in
 
 from course_utils.course import NOTEBOOKS
 from course_utils.lessons.answers import answer_key, main
@@ -84,14 +84,13 @@ def test_what_it_names_exists():
 # The settings for a class, as a kernel meets them.
 
 
-def first_exercise(*, solved: bool) -> nbformat.NotebookNode:
-    """A notebook up to the cell of its first exercise."""
-    notebook = solve_notebook(SHORT) if solved else nbformat.read(SHORT, 4)
-    cells = notebook.cells
-    last = next(
-        i for i, cell in enumerate(cells) if cell.cell_type == "code" and keys_in(cell.source)
-    )
-    notebook.cells = cells[: last + 1]
+def first_exercise() -> nbformat.NotebookNode:
+    """A notebook's setup cell, and the card and the cell of its first exercise."""
+    notebook = nbformat.read(SHORT, 4)
+    setup, *cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    card = next(cell for cell in cells if cell.source.startswith("exercise("))
+    stub = next(cell for cell in cells if keys_in(cell.source))
+    notebook.cells = [setup, card, stub]
     return notebook
 
 
@@ -115,7 +114,7 @@ def convert(tmp_path: Path):
 
 @pytest.mark.slow
 def test_a_wrong_answer_stops_a_notebook_if_the_mode_is_strict_and_no_answer_does_not(convert):
-    wrong = first_exercise(solved=False)
+    wrong = first_exercise()
     wrong.cells[-1].source = re.sub(
         r"raise NotImplementedError\(.*\)", "return None", wrong.cells[-1].source
     )
@@ -123,8 +122,7 @@ def test_a_wrong_answer_stops_a_notebook_if_the_mode_is_strict_and_no_answer_doe
     strict = convert(wrong, COURSE_STRICT="1")
     assert strict.returncode != 0
     assert "WrongAnswer" in strict.stderr
-    for solved in (True, False):
-        assert convert(first_exercise(solved=solved), COURSE_STRICT="1").returncode == 0
+    assert convert(first_exercise(), COURSE_STRICT="1").returncode == 0
 
 
 @pytest.mark.slow
@@ -132,7 +130,7 @@ def test_a_wrong_answer_stops_a_notebook_if_the_mode_is_strict_and_no_answer_doe
 def test_hidden_solutions_are_nowhere_among_the_widgets(setting, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_SOLUTIONS", setting)
     monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
-    notebook = first_exercise(solved=False)
+    notebook = first_exercise()
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     (state,) = notebook.metadata.widgets.values()
     values = str([widget["state"] for widget in state["state"].values()])

@@ -28,6 +28,8 @@ from binder.old_lab import PINS, make_old_lab  # noqa: E402
 
 MEGABYTES = 1024
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+# The first, the one that starts workers, and the one that trains longest; the others once a week.
+OFTEN = ("00_start_here", "08_many_devices", "09_capstone_real_data")
 ROW = "{:<28} {:>8} {:>8} {:>8}"
 
 
@@ -50,7 +52,17 @@ def server(limited: Limited, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield address
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_three_run_often():
+    assert set(OFTEN) <= {path.stem for path in PATHS}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[] if path.stem in OFTEN else pytest.mark.long)
+        for path in PATHS
+    ],
+)
 def test_runs_to_its_end(path: Path, server: str, limited: Limited):
     limited.take_peak()
     begin = time.perf_counter()

@@ -12,6 +12,7 @@ from typing import Any
 
 import nbformat
 import websocket
+from executions import note
 
 SECONDS = 180
 
@@ -79,6 +80,7 @@ def running_kernel(address: str, token: str, notebook: str) -> Iterator[Kernel]:
 
 def unexpected_errors(kernel: Kernel, path: Path) -> list[str]:
     """Run a notebook from top to bottom; the errors of cells that are not tagged to have one."""
+    note("Binder's Lab and memory", path)
     found = []
     for cell in nbformat.read(path, 4).cells:
         if cell.cell_type == "code":

@@ -66,7 +66,7 @@ def _reachable(url: str) -> bool:
         return False
 
 
-@pytest.mark.slow
+@pytest.mark.long  # README's installation, which runs every time, takes the same releases
 @pytest.mark.skipif(sys.platform == "win32", reason="Binder runs on Linux")
 def test_install_steps_run_in_a_clean_environment(tmp_path: Path):
     """pip and postBuild as Binder runs them: from the root, in an environment of their own."""

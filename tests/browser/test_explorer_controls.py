@@ -117,13 +117,13 @@ def explorer(request: pytest.FixtureRequest, opened) -> Iterator[Explorer]:
     with opened(path.name) as notebook:
         _, index = notebook.cell_with(source)
         if f"{request.param}()" in source:
-            notebook.edit_and_run("device = set_up", notebook.source_of("device = set_up"))
+            notebook.run_setup()
         else:
             notebook.page.evaluate(
                 f"index => {{ {notebook.CURRENT}.content.activeCellIndex = index }}", index
             )
             notebook.command("notebook:run-all-above")
-        node = notebook.edit_and_run(source, source)
+        node = notebook.run(source)
         assert notebook.unexpected_errors() == []
         yield Explorer(notebook.page, node.locator(".jp-Cell-outputArea"))
 

@@ -34,7 +34,7 @@ def notebook(browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Note
     with Limited(1024) as limited, running_lab(folder / "home", python, limited.start) as address:
         page = browser.new_page(viewport={"width": 1100, "height": 1000})
         page.goto(f"{address}/lab/tree/03_padding.ipynb?token={TOKEN}")
-        notebook = Notebook(page)
+        notebook = Notebook(page, "Binder's Lab and memory")
         notebook.wait_until_ready()
         notebook.run_all()
         yield notebook

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from executions import note
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -45,6 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert convert.endswith(one)
     assert convert.startswith(online.strip().removesuffix(one))
     rest = " ".join(f"notebooks/{path.name}" for path in PATHS if path.stem != EXECUTED)
+    note("slides", EXECUTED)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for line in (install, convert, convert.replace(" --execute", "").replace(one, f" {rest}")):
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Every notebook, its exercises solved, on another device than the CPU.
+"""Every notebook, its exercises solved, on another device than the CPU, in strict mode.
 
 That is the GPU where there is one, and otherwise the pretend device of ``pretend.py``.
 """
@@ -11,9 +11,12 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+from executions import note
 from nbclient.exceptions import CellExecutionError
 from nbval_guard import complaints
-from solve import run_notebook, solve_notebook
+from solve import keys_in, run_notebook, solve_notebook
+
+from course_utils.lessons import progress
 
 HERE = Path(__file__).parent
 PATHS = sorted((HERE.parents[1] / "notebooks").glob("*.ipynb"))
@@ -33,20 +36,28 @@ def _other_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
 
 
+def keys_of(cell: nbformat.NotebookNode) -> list[str]:
+    return keys_in(cell.source) if cell.cell_type == "code" else []
+
+
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_notebook_runs_solved_on_another_device(path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("COURSE_STRICT", "1")  # a right answer that is refused there is a failure
     notebook = solve_notebook(path)
+    keys = [key for cell in notebook.cells for key in keys_of(cell)]
     if DEVICE == "pretend":
         notebook.cells = [
             cell for cell in notebook.cells
             if cell.cell_type != "code" or BEYOND_PRETENDING not in cell.source
         ]  # fmt: skip
+    note("another device, solved", path)
     run_notebook(notebook, path.parent)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert f" on {DEVICE}," in cells[0].outputs[0].text
     for cell in cells:
         assert complaints(cell.outputs, cell.metadata.get("tags", [])) == [], cell.source
+    found = {name: entry["status"] for name, entry in progress.load().items()}
+    assert found == {f"exercise:{key}": "right" for key in keys}
 
 
 @pytest.mark.parametrize("made", ["torch.ones(4, 7)", "lengths_to_mask(lengths)"])

@@ -1,7 +1,8 @@
 """A notebook's kernel under conditions that are rough, but that learners do meet.
 
 All at once: its working folder is not the notebook's and cannot be written, there is no network
-but this machine's own, the preferred encoding is ASCII, and numbers have a decimal comma.
+but this machine's own, the preferred encoding is ASCII, and numbers have a decimal comma. Wrong
+answers to exercises raise, as in a class.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ def run_rough(notebook: nbformat.NotebookNode, folder: Path, locales: Path) -> l
     environment |= {
         "LANG": "C", "LC_CTYPE": "C", "LC_NUMERIC": "de_DE.UTF-8", "LOCPATH": str(locales),
         "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
-        "PYTHONPATH": str(ROUGH), "NETWORK_LOG": str(folder / "hosts"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROUGH), os.environ.get("PYTHONPATH")])),
+        "NETWORK_LOG": str(folder / "hosts"),
+        "COURSE_STRICT": "1",
     }  # fmt: skip
     environment.pop("PYTHONIOENCODING", None)
     client = NotebookClient(

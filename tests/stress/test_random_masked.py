@@ -9,14 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from random_inputs import FLOATS, INTEGERS, Case, lengths_at_most, need, numbers, poisoned, try_out
+from random_inputs import (
+    FEW_OR_ALL,
+    FLOATS,
+    INTEGERS,
+    Case,
+    lengths_at_most,
+    need,
+    numbers,
+    poisoned,
+    try_out,
+)
 from test_random_sequences import pad_batch, the_lengths
 from torch import Tensor
 
 from course_utils import documents as d
 from course_utils import masked as m
 
-pytestmark = pytest.mark.slow
 PERS = ("token", "sequence", "step")
 
 
@@ -406,6 +415,7 @@ CASES = {
 }
 
 
+@FEW_OR_ALL
 @pytest.mark.parametrize("name", CASES)
-def test_masked_answers_rightly_or_refuses(name):
-    print(f"\n{name}: {dict(try_out(CASES[name]))}")
+def test_masked_answers_rightly_or_refuses(name: str, part: float):
+    print(f"\n{name}: {dict(try_out(CASES[name], part))}")

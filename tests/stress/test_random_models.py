@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 import torch
-from random_inputs import FLOATS, Case, as_lengths, lengths_at_most, need, numbers, try_out
+from random_inputs import (
+    FEW_OR_ALL,
+    FLOATS,
+    Case,
+    as_lengths,
+    lengths_at_most,
+    need,
+    numbers,
+    try_out,
+)
 from test_random_sequences import SIDES, pad_batch, the_lengths, whole
 from torch import Tensor, nn
 
@@ -16,8 +25,6 @@ from course_utils import backprop as b
 from course_utils import data, models
 from course_utils import graphs as g
 from course_utils.parallel import shares
-
-pytestmark = pytest.mark.slow
 
 
 def floats(value: Any) -> Tensor:
@@ -559,6 +566,7 @@ CASES = {
 }  # fmt: skip
 
 
+@FEW_OR_ALL
 @pytest.mark.parametrize("name", CASES)
-def test_models_and_data_answer_rightly_or_refuse(name):
-    print(f"\n{name}: {dict(try_out(CASES[name]))}")
+def test_models_and_data_answer_rightly_or_refuse(name: str, part: float):
+    print(f"\n{name}: {dict(try_out(CASES[name], part))}")

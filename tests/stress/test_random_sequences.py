@@ -10,13 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from random_inputs import DTYPES, Case, as_lengths, lengths_at_most, need, numbers, try_out
+from random_inputs import (
+    DTYPES,
+    FEW_OR_ALL,
+    Case,
+    as_lengths,
+    lengths_at_most,
+    need,
+    numbers,
+    try_out,
+)
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from course_utils import sequences as s
 
-pytestmark = pytest.mark.slow
 SIDES = ("right", "left")
 FULL = ((), (1,), (3,), (2, 2), (1, 1))  # shapes of a step
 SHAPES = (*FULL, (0,))
@@ -291,6 +299,7 @@ CASES = {
 }
 
 
+@FEW_OR_ALL
 @pytest.mark.parametrize("name", CASES)
-def test_sequences_answer_rightly_or_refuse(name):
-    print(f"\n{name}: {dict(try_out(CASES[name]))}")
+def test_sequences_answer_rightly_or_refuse(name: str, part: float):
+    print(f"\n{name}: {dict(try_out(CASES[name], part))}")

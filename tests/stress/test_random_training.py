@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from random_inputs import Case, as_lengths, lengths_at_most, need, numbers, try_out
+from random_inputs import FEW_OR_ALL, Case, as_lengths, lengths_at_most, need, numbers, try_out
 from test_random_models import made, one_at_a_time
 from test_random_sequences import the_lengths, whole
 from torch import Tensor, nn
@@ -19,9 +19,6 @@ from course_utils.models import GatherRNN, LastStepRNN, MaskedRNN
 from course_utils.padcheck import assert_padding_invariant, padcheck
 from course_utils.parallel import experiments, shares
 from course_utils.wrong_models import LastColumnRNN, PaddedMeanRNN
-
-pytestmark = pytest.mark.slow
-
 
 # --- losses and evaluation -------------------------------------------------------------------
 
@@ -292,6 +289,7 @@ CASES: dict[str, Case] = {
 }  # fmt: skip
 
 
+@FEW_OR_ALL
 @pytest.mark.parametrize("name", CASES)
-def test_training_and_checks_answer_rightly_or_refuse(name: str, alone: Any):
-    print(f"\n{name}: {dict(try_out(CASES[name]))}")
+def test_training_and_checks_answer_rightly_or_refuse(name: str, part: float, alone: Any):
+    print(f"\n{name}: {dict(try_out(CASES[name], part))}")
