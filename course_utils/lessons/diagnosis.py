@@ -183,6 +183,9 @@ def pattern_of(answer: Answer) -> str:
     count = f"right in {total - len(failing)} of {total} cases"
     if len(failing) == total:
         count = f"wrong in all {total} cases"
+    raising = sum(answer.outcomes[i].run.error is not None for i in failing)
+    if 0 < raising < len(failing):
+        count += f", an exception in {raising}"
     sentence = f"{first}: {count}" if first else count[:1].upper() + count[1:]
     trait = telling_trait([trial.traits for trial in answer.bench.trials], sorted(failing))
     name = answer.bench.trials[failing[0]].case.name

@@ -34,6 +34,8 @@ _FACTORS = {
     0.5: "exactly half of what is expected",
     100.0: "exactly 100 times too large, as if in per cent",
     0.01: "exactly 100 times too small, as if taken for per cent",
+    0.43429448: "exactly 0.434294 times the expected one: a logarithm to base 10",
+    1.44269504: "exactly 1.442695 times the expected one: a logarithm to base 2",
 }
 
 
