@@ -122,7 +122,7 @@ def as_if(
     """
     order = [*failing, *(i for i in range(len(bench.trials)) if i not in failing)]
     for alteration in alterations_of(bench.trials[order[0]].arguments, bench.defaults):
-        if time.monotonic() > end:
+        if time.thread_time() > end:
             return None
         if all(
             _agrees(bench, alteration, bench.trials[i], outcomes[i], i in failing) for i in order
@@ -149,7 +149,7 @@ def as_if_part(bench: Bench, part: Part, end: float) -> str | None:
     trials = {id(trial.arguments): trial for trial in bench.trials}
     name = part.name
     for alteration in alterations_of(part.pairs[0].arguments, bench.defaults):
-        if time.monotonic() > end:
+        if time.thread_time() > end:
             return None
         for pair in part.pairs:
             altered = run_altered(

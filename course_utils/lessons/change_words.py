@@ -87,15 +87,18 @@ DROPPED = {
     "logical_not": "the negation", "item": "the `item()`", "tolist": "the `tolist()`",
     "flatten": "the `flatten`", "masked_select": "the selection", "expand": "the `expand`",
     "type_as": "the change of type", "contiguous": "the `contiguous`", "t": "one transposition",
+    "zeros_like": "zeros to begin with",
     "index_select": "the selection", "gather": "the selection", "bool": "the change of type",
     "int": "the rounding to a whole number", "round": "the rounding",
 }  # fmt: skip
 EXCHANGED = {
-    "sum": ("mean",), "mean": ("sum",), "max": ("min",), "min": ("max",), "amax": ("amin",),
+    "sum": ("mean",), "mean": ("sum",), "max": ("min", "mean"), "min": ("max",), "amax": ("amin",),
     "amin": ("amax",), "any": ("all",), "all": ("any",), "argmax": ("argmin",),
     "zeros": ("ones",), "ones": ("zeros",), "zeros_like": ("ones_like",),
     "ones_like": ("zeros_like",), "new_zeros": ("new_ones",), "new_ones": ("new_zeros",),
-    "stack": ("cat",), "cat": ("stack",), "hstack": ("vstack",), "square": ("abs",), "append": (),
+    "stack": ("cat",), "cat": ("stack",), "hstack": ("vstack",), "square": ("abs",),
+    "tanh": ("sigmoid", "relu"), "sigmoid": ("tanh",),
+    "relu": ("tanh",), "exp": ("square",), "log": ("log1p", "log2"), "append": (),
     "softmax": ("log_softmax",), "log_softmax": ("softmax",), "ceil": ("floor",),
     "floor": ("ceil",), "minimum": ("maximum",), "maximum": ("minimum",),
 }  # fmt: skip
@@ -105,3 +108,5 @@ BY_AXIS = {
     "sum", "mean", "max", "min", "amax", "amin", "any", "all", "argmax", "softmax", "log_softmax",
     "stack", "cat", "cumsum", "unsqueeze", "squeeze", "flip", "norm", "size", "select", "unbind",
 }  # fmt: skip
+# A reduction of all numbers, and the same along one axis.
+ALONG_AXIS = {"max": "amax", "min": "amin", "sum": "sum", "mean": "mean"}

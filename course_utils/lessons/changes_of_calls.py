@@ -7,6 +7,7 @@ import copy
 from collections.abc import Callable, Iterator
 
 from course_utils.lessons.change_words import (
+    ALONG_AXIS,
     AXES,
     BY_AXIS,
     COUNTS,
@@ -48,6 +49,18 @@ def changes_of_call(node: ast.Call, arguments: Names) -> Iterator[Change]:
         else:
             new.func.id = other
         yield Change(new, f"`{other}` stood where `{name}` belongs{place}")
+    if name in DROPPED and isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Add):
+        for terms in ((0,), (1,), (0, 1)):
+            sides = [_around(node, s) if i in terms else s for i, s in enumerate(_sides(inner))]
+            which = "each term" if len(terms) == 2 else "one term"
+            text = f"`{name}` reached {which} of a sum and not the sum{place}"
+            yield Change(ast.BinOp(sides[0], inner.op, sides[1]), text)
+    if name in ALONG_AXIS and _is_method(node) and not node.args and not node.keywords:
+        for axis, words in ((-1, "row by row"), (0, "column by column")):
+            keep = ast.keyword("keepdim", ast.Constant(True))
+            owner = ast.Attribute(node.func.value, ALONG_AXIS[name], ast.Load())
+            new = ast.Call(owner, [ast.Constant(axis)], [keep])
+            yield Change(new, f"`{name}` were taken {words} and not of all{place}")
     if name in COUNTS:
         for sign, which in ((ast.Add, "large"), (ast.Sub, "small")):
             new = ast.BinOp(node, sign(), ast.Constant(1))
@@ -56,6 +69,17 @@ def changes_of_call(node: ast.Call, arguments: Names) -> Iterator[Change]:
     yield from _call_arguments(node, name, place)
     if name == "range":
         yield from _ranges(node)
+
+
+def _sides(node: ast.BinOp) -> tuple[ast.expr, ast.expr]:
+    return node.left, node.right
+
+
+def _around(call: ast.Call, inner: ast.expr) -> ast.Call:
+    """The same call of another value."""
+    if _is_method(call):
+        return ast.Call(ast.Attribute(inner, call.func.attr, ast.Load()), call.args, call.keywords)
+    return ast.Call(call.func, [inner, *call.args[1:]], call.keywords)
 
 
 def _axes(node: ast.Call, name: str, place: str) -> Iterator[Change]:

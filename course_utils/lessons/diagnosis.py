@@ -57,17 +57,17 @@ class Answer:
 
 
 def diagnose(answer: Answer, patience: float) -> Diagnosis | None:
-    """The sentence that explains most; ``patience`` in seconds bounds the search.
+    """The sentence that explains most; ``patience`` in seconds of computing bounds the search.
 
     A wrong version comes first where it explains every failing case, and last where it explains
     some of them.
     """
-    end = time.monotonic() + patience
+    end = time.thread_time() + patience
     count, wrong = _most_explaining(answer)
     if wrong is not None and count == len(answer.failing):
         return Diagnosis("belief", wrong.explanation, wrong)
     for search in (_strong, _altered, _mutant, _altered_part, _ignored, _weak):
-        if time.monotonic() < end and (found := search(answer, end)) is not None:
+        if time.thread_time() < end and (found := search(answer, end)) is not None:
             return found
     if wrong is not None and 2 * count >= len(answer.failing):
         return Diagnosis("belief", wrong.explanation, wrong)
@@ -138,7 +138,7 @@ def _mutant(answer: Answer, end: float) -> Diagnosis | None:
     if not _valued(answer, 2):
         return None
     for mutant in mutants_of(answer.bench.exercise.reference):
-        if time.monotonic() > end:
+        if time.thread_time() > end:
             return None
         if _same_everywhere(answer, mutant.function):
             return Diagnosis("mutant", f"It is as if {mutant.text}.")
@@ -183,6 +183,9 @@ def pattern_of(answer: Answer) -> str:
     count = f"right in {total - len(failing)} of {total} cases"
     if len(failing) == total:
         count = f"wrong in all {total} cases"
+    raising = sum(answer.outcomes[i].run.error is not None for i in failing)
+    if 0 < raising < len(failing):
+        count += f", an exception in {raising}"
     sentence = f"{first}: {count}" if first else count[:1].upper() + count[1:]
     trait = telling_trait([trial.traits for trial in answer.bench.trials], sorted(failing))
     name = answer.bench.trials[failing[0]].case.name

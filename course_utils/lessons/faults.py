@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from torch import Tensor
 
-from course_utils.lessons.compare import difference
+from course_utils.lessons.compare import difference, same
 from course_utils.lessons.entries import Exercise
 from course_utils.lessons.evidence import Pair, Part, parts_of, subject_of
 from course_utils.lessons.guard import TimeUp
@@ -63,7 +63,18 @@ def _value_faults(exercise: Exercise, got: Any, expected: Any) -> Iterator[Fault
             if found := _difference(mine, right, f"your `{name}`", exercise.solution.exact):
                 yield Fault("value", name, found)
         return
-    yield Fault("value", "", whole)
+    yield Fault("value", "", whole + _one_part_alone(got, expected, names))
+
+
+def _one_part_alone(got: Any, expected: Any, names: Sequence[str]) -> str:
+    """Which of several expected parts came alone, in words; nothing where none did."""
+    if not isinstance(expected, (list, tuple)) or isinstance(got, (list, tuple)):
+        return ""
+    for i, part in enumerate(expected):
+        if isinstance(part, Tensor) and same(got, part):
+            name = f"`{names[i]}`" if i < len(names) else f"entry [{i}]"
+            return f": it is {name} alone, one of {len(expected)}"
+    return ""
 
 
 def _gradient_faults(exercise: Exercise, trial: Trial, outcome: Outcome) -> Iterator[Fault]:

@@ -34,6 +34,8 @@ _FACTORS = {
     0.5: "exactly half of what is expected",
     100.0: "exactly 100 times too large, as if in per cent",
     0.01: "exactly 100 times too small, as if taken for per cent",
+    0.43429448: "exactly 0.434294 times the expected one: a logarithm to base 10",
+    1.44269504: "exactly 1.442695 times the expected one: a logarithm to base 2",
 }
 
 
@@ -208,22 +210,27 @@ def one_factor_a_row(part: Part) -> str | None:
     """Each row too large by a factor of its own, as where it is divided by another sum."""
     if not part.same_shapes or not part.failing[0].expected.is_floating_point():
         return None
-    telling = 0
-    for pair in part.pairs:
-        if pair.expected.dim() < 2:
-            return None
-        got, expected = pair.got.double(), pair.expected.double()
-        if not (got.isfinite().all() and expected.isfinite().all()):
-            return None
-        place = expected.abs().argmax(-1, keepdim=True)
-        size = expected.gather(-1, place)
-        ratio = torch.where(size == 0, 1.0, got.gather(-1, place) / size)
-        if not _numbers_agree(pair.got, expected * ratio):
-            return None
-        telling += int(((expected != 0).sum(-1) > 1).any()) and not pair.right
-    if telling < 3:
+    found = [_row_factors(pair) for pair in part.pairs]
+    if any(telling is None for telling in found) or sum(map(bool, found)) < 3:
         return None
-    return "has rows that are each off by one factor: within a row the shares are right"
+    return "has rows that are each off by one factor: within a row the proportions are right"
+
+
+def _row_factors(pair: Pair) -> bool | None:
+    """Whether rows are off by factors of their own and have more than one number to show it.
+
+    None where that is not so: a row with several factors, or with nothing but zeros.
+    """
+    got, expected = pair.got.double(), pair.expected.double()
+    if expected.dim() < 2 or not (got.isfinite().all() and expected.isfinite().all()):
+        return None
+    place = expected.abs().argmax(-1, keepdim=True)
+    size = expected.gather(-1, place)
+    ratio = torch.where(size == 0, 1.0, got.gather(-1, place) / size)
+    if (ratio == 0).any() or not _numbers_agree(pair.got, expected * ratio):
+        return None
+    others = (expected != 0) & ((expected - size).abs() > 1e-6 * size.abs())
+    return not pair.right and bool(((ratio - 1).abs() > 1e-9).logical_and(others).any())
 
 
 def exchanged_axes(part: Part) -> str | None:
