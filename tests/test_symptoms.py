@@ -359,8 +359,22 @@ def test_a_changed_input_is_said_before_its_consequences():
             x.mul_(scale)
         return x, x.sum(-1)
 
-    verdict, _ = told(in_place)
+    verdict, text = told(in_place)
     assert verdict.problem.startswith("your function changes its inputs: `x`")
+    assert verdict.remark
+    assert text.index("changes its inputs") < text.index(verdict.remark)
+
+
+def test_an_input_that_is_changed_does_not_spoil_a_right_answer_s_words():
+    def right_but_changing(x, mask, scale=2.0):
+        result = weigh(x, mask, scale)
+        with torch.no_grad():
+            x.zero_()
+        return result
+
+    verdict, _ = told(right_but_changing)
+    assert verdict.kind == "changed"
+    assert not verdict.remark
 
 
 def test_an_argument_that_is_ignored_is_named():
