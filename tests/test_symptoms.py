@@ -121,6 +121,14 @@ SAMPLES = {
         lambda a, e: e.masked_fill(~a["mask"][..., None], a["scale"]),
         "at the pads it is `scale`",
     ),
+    "the last one at pads": (
+        lambda a, e: torch.where(
+            a["mask"][..., None],
+            e,
+            e.gather(1, (a["mask"].sum(1) - 1).clamp(min=0)[:, None, None].expand_as(e[:, :1])),
+        ),
+        "at the pads it repeats the last real step of the row",
+    ),
     "padded rows": (
         spoilt_at(lambda m: ~rows_of(m, torch.all)),
         "right in full rows and wrong in rows that have pads",
@@ -167,7 +175,7 @@ def test_no_symptom_speaks_of_another_mistake(name: str):
 FACTORS = {"sign", "twice", "per cent", "times rows", "divided by rows", "times features"}
 FACTORS |= {"real by all", "times scale"}
 AMOUNTS = {"plus one", "plus scale"}
-PAD_NUMBERS = {"number at pads", "argument at pads"}
+PAD_NUMBERS = {"number at pads", "argument at pads", "the last one at pads"}
 # Whose words say less, and are true of these samples, too.
 LESS = {
     "some factor": FACTORS,
@@ -195,6 +203,16 @@ def test_right_cases_contradict_a_relation(name: str):
     mixed = Part("Your result", [*wrong.pairs, *right.pairs])
     assert said in symptom_of(wrong)
     assert said not in (symptom_of(mixed) or "")
+
+
+def test_rows_that_do_not_sum_to_one():
+    """Shares of a row, as a softmax gives them, divided by something else."""
+    pairs = []
+    for seed in range(4):
+        scores = Draw(seed).normal(3, 2 + seed)
+        pairs.append(Pair({"scores": scores}, scores.exp(), scores.softmax(-1)))
+    said = "has rows that do not sum to 1; within a row the proportions are right"
+    assert symptom_of(Part("Your result", pairs)) == said
 
 
 def test_two_parts_in_each_others_place_are_seen():
