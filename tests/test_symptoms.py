@@ -122,6 +122,14 @@ SAMPLES = {
         lambda a, e: e.masked_fill(~a["mask"][..., None], a["scale"]),
         "at the pads it is `scale`",
     ),
+    "the last one at pads": (
+        lambda a, e: torch.where(
+            a["mask"][..., None],
+            e,
+            e.gather(1, (a["mask"].sum(1) - 1).clamp(min=0)[:, None, None].expand_as(e[:, :1])),
+        ),
+        "at the pads it repeats the last real step of the row",
+    ),
     "padded rows": (
         spoilt_at(lambda m: ~rows_of(m, torch.all)),
         "right in full rows and wrong in rows that have pads",
@@ -168,7 +176,7 @@ def test_no_symptom_speaks_of_another_mistake(name: str):
 FACTORS = {"sign", "twice", "per cent", "times rows", "divided by rows", "times features"}
 FACTORS |= {"real by all", "times scale"}
 AMOUNTS = {"plus one", "plus scale"}
-PAD_NUMBERS = {"number at pads", "argument at pads"}
+PAD_NUMBERS = {"number at pads", "argument at pads", "the last one at pads"}
 # Whose words say less, and are true of these samples, too.
 LESS = {
     "some factor": FACTORS,
@@ -196,6 +204,16 @@ def test_right_cases_contradict_a_relation(name: str):
     mixed = Part("Your result", [*wrong.pairs, *right.pairs])
     assert said in symptom_of(wrong)
     assert said not in (symptom_of(mixed) or "")
+
+
+def test_rows_that_do_not_sum_to_one():
+    """Shares of a row, as a softmax gives them, divided by something else."""
+    pairs = []
+    for seed in range(4):
+        scores = Draw(seed).normal(3, 2 + seed)
+        pairs.append(Pair({"scores": scores}, scores.exp(), scores.softmax(-1)))
+    said = "has rows that do not sum to 1; within a row the proportions are right"
+    assert symptom_of(Part("Your result", pairs)) == said
 
 
 def test_two_parts_in_each_others_place_are_seen():
@@ -360,8 +378,22 @@ def test_a_changed_input_is_said_before_its_consequences():
             x.mul_(scale)
         return x, x.sum(-1)
 
-    verdict, _ = told(in_place)
+    verdict, text = told(in_place)
     assert verdict.problem.startswith("your function changes its inputs: `x`")
+    assert verdict.remark
+    assert text.index("changes its inputs") < text.index(verdict.remark)
+
+
+def test_an_input_that_is_changed_does_not_spoil_a_right_answer_s_words():
+    def right_but_changing(x, mask, scale=2.0):
+        result = weigh(x, mask, scale)
+        with torch.no_grad():
+            x.zero_()
+        return result
+
+    verdict, _ = told(right_but_changing)
+    assert verdict.kind == "changed"
+    assert not verdict.remark
 
 
 def test_an_argument_that_is_ignored_is_named():

@@ -7,6 +7,7 @@ result in every case, that is what the learner's code does, however it is writte
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -182,7 +183,8 @@ def run_altered(
         return reference(**(given | alteration.change(given)))
 
     case = trial.case if gradients else replace(trial.case, gradients=False)
-    outcome = run_case(altered, case)
+    with warnings.catch_warnings(action="ignore"):
+        outcome = run_case(altered, case)
     return None if outcome.run.error is not None else outcome
 
 

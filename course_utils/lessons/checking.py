@@ -24,9 +24,10 @@ PATIENCE = 0.8  # seconds for the search of a diagnosis
 class Verdict:
     """What is told to the learner.
 
-    ``pattern`` says which cases and parts fail, ``remark`` what the code does or where it shows,
-    and ``problem`` is one sentence on the smallest failing case. ``diagnosis`` is the wrong
-    version that the remark comes from, if it comes from one; ``source`` says where it comes from.
+    ``pattern`` says which cases and parts fail, ``remark`` what the code does or where it shows;
+    ``problem`` is one sentence on the case that is shown, and ``kind`` its kind: ``"changed"``
+    inputs, ``"raises"``, ``"value"``, ``"history"``, ``"gradient"``. ``source`` says where the
+    remark comes from, and ``diagnosis`` is the wrong version, if it comes from one.
     ``got`` and ``expected`` are what the problem is about: results, or gradients of ``about``.
     ``also`` holds the names of other cases that fail.
     ``traces`` has words for what the function changed for all that follows, which was set back.
@@ -34,6 +35,7 @@ class Verdict:
 
     status: Status
     problem: str = ""
+    kind: str = ""
     pattern: str = ""
     remark: str = ""
     source: str = ""
@@ -92,14 +94,13 @@ def _judge(
 def _verdict(answer: Answer, patience: float) -> Verdict:
     """What is said of an answer that is wrong in one case or more."""
     found = diagnose(answer, patience)
-    raising = [i for i in answer.failing if answer.outcomes[i].run.error is not None]
-    # An exception tells more than a number, where nothing else is told.
-    i = raising[0] if raising and found is None else answer.failing[0]
+    i = _shown_case(answer, found is not None)
     trial, outcome, fault = answer.bench.trials[i], answer.outcomes[i], answer.faults[i][0]
     about, got, expected = _shown(answer, i, fault)
     return Verdict(
         "not yet",
         problem=fault.text,
+        kind=fault.kind,
         pattern=pattern_of(answer),
         remark=found.text if found else "",
         source=found.kind if found else "",
@@ -111,6 +112,17 @@ def _verdict(answer: Answer, patience: float) -> Verdict:
         also=other_names(answer, i),
         outcome=outcome,
     )
+
+
+def _shown_case(answer: Answer, told: bool) -> int:
+    """The smallest failing case; of those with a changed input, or an exception, if they tell more.
+
+    A changed input comes before its consequences, and an exception before a number that differs
+    in a way that has no name.
+    """
+    changing = [i for i in answer.failing if answer.faults[i][0].kind == "changed"]
+    raising = [i for i in answer.failing if answer.faults[i][0].kind == "raises"]
+    return (changing or ([] if told else raising) or answer.failing)[0]
 
 
 def _shown(answer: Answer, i: int, fault: Fault) -> tuple[str, Any, Any]:

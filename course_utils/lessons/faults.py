@@ -37,7 +37,9 @@ def faults_of(
     if outcome.run.error is not None:
         return [*found, Fault("raises", "", describe_error(function, outcome.run.error))]
     values = list(_value_faults(exercise, outcome.value, trial.right.value))
-    return found + (values or list(_gradient_faults(exercise, trial, outcome)))
+    if values or found:  # gradients of what was changed say nothing
+        return found + values
+    return list(_gradient_faults(exercise, trial, outcome))
 
 
 def _change_of(trial: Trial, key: int | str) -> Fault:
@@ -160,7 +162,7 @@ def evidence_of(exercise: Exercise, trials: list[Trial], outcomes: list[Outcome]
         return parts
     gradients: dict[str, list[Pair]] = {}
     for trial, outcome in valued:
-        if outcome.gradients is None or trial.right.gradients is None:
+        if outcome.gradients is None or trial.right.gradients is None or outcome.changed:
             continue
         pairs = zip(trial.leaves, outcome.gradients, trial.right.gradients, strict=True)
         for leaf, mine, right in pairs:

@@ -31,8 +31,10 @@ def verdict_message(exercise: Exercise, verdict: Verdict, saved: str) -> Message
 
 def _not_yet(exercise: Exercise, verdict: Verdict, saved: str) -> Message:
     """Pattern, remark, the smallest case; what else there is, folded."""
-    told = [t for t in (verdict.pattern, verdict.remark, sentence(verdict.problem)) if t]
-    told += _remarks(verdict)
+    told = [verdict.pattern, verdict.remark, sentence(verdict.problem)]
+    if verdict.kind == "changed":  # before its consequences
+        told[1:] = reversed(told[1:])
+    told = [*filter(None, told), *_remarks(verdict)]
     sections, folded = _sections(exercise, verdict), _folded_sections(verdict)
     after = f"Until it is right, later cells use a working version. {saved}"
     blocks = [f"{paragraph(head)}{code_block(text)}" for head, text in sections]

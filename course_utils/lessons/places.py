@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from course_utils.lessons.compare import same
 from course_utils.lessons.evidence import Pair, Part, Real, named_sizes, real_positions
 from course_utils.lessons.relations import changed_numbers, named_distance, named_factor
 
@@ -41,6 +42,8 @@ def explained_places(part: Part) -> str | None:
     if found is None:
         return None
     where, elsewhere, places = found
+    if where == "at the pads" and all(_repeats_the_last(pair) for pair in part.pairs):
+        return f"is right {elsewhere}; {where} it repeats the last real step of the row"
     there = replace(part, pairs=[_within(pair, places) for pair in part.failing])
     symptoms = (number_there, changed_numbers, named_factor, named_distance)
     for symptom in symptoms if there.telling else symptoms[:1]:
@@ -53,6 +56,16 @@ def _within(pair: Pair, places: Where) -> Pair:
     """The entries in these places alone, in one row."""
     chosen = places(real_positions(pair))
     return Pair(pair.arguments, pair.got[chosen], pair.expected[chosen])
+
+
+def _repeats_the_last(pair: Pair) -> bool:
+    """Whether each pad after a row's last real step holds what that step holds."""
+    real = real_positions(pair)
+    if real is None or real.steps is None or pair.got.dim() < 2:
+        return False
+    after = ~real.steps & real.some & (real.last.cumsum(1) > 0)
+    last = (pair.expected * real.last).sum(1, keepdim=True).expand_as(pair.got)
+    return same(pair.got[after], last[after])
 
 
 def number_there(part: Part) -> str | None:

@@ -213,7 +213,15 @@ def one_factor_a_row(part: Part) -> str | None:
     found = [_row_factors(pair) for pair in part.pairs]
     if any(telling is None for telling in found) or sum(map(bool, found)) < 3:
         return None
+    if all(_sums_to_one(pair.expected) for pair in part.pairs):
+        return "has rows that do not sum to 1; within a row the proportions are right"
     return "has rows that are each off by one factor: within a row the proportions are right"
+
+
+def _sums_to_one(expected: Tensor) -> bool:
+    """Whether every row that is not zero is a share of one."""
+    total = expected.double().sum(-1)
+    return bool(((total - 1).abs() < 1e-5).logical_or(total == 0).all())
 
 
 def _row_factors(pair: Pair) -> bool | None:
