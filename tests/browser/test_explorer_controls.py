@@ -54,7 +54,7 @@ class Explorer:
             )
         )
 
-    def changed(self, before: Seen, seconds: float = 20) -> Seen:
+    def changed(self, before: Seen, seconds: float = 60) -> Seen:
         """What is shown once it has come to rest, and is new in both parts."""
         end, last, since = time.monotonic() + seconds, before, time.monotonic()
         while time.monotonic() < end:
@@ -68,11 +68,12 @@ class Explorer:
         parts = zip(("the picture", "the text alternative"), last, before, strict=True)
         raise AssertionError(" and ".join(name for name, a, b in parts if a == b) + " stayed")
 
-    def restored(self, before: Seen, seconds: float = 20) -> None:
+    def restored(self, before: Seen, seconds: float = 60) -> None:
         """Wait for exactly what was shown before."""
         end = time.monotonic() + seconds
         while self.shown() != before:
-            assert time.monotonic() < end, "going back does not restore the picture"
+            if time.monotonic() > end:
+                raise AssertionError("going back does not restore the picture")
             self.page.wait_for_timeout(30)
 
     def go(self, act: Callable[[Any], None], there: Any, back: Any) -> None:
