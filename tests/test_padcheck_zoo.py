@@ -1,0 +1,105 @@
+"""padcheck on a zoo of models, which brute force has judged: no miss, no false alarm, no crash."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+
+import pytest
+from zoo import RIGHT, WRONG, ZOO, Specimen, brute_force
+from zoo.asking import ask, cause_of
+from zoo.entries import SIZES, UNKNOWN
+
+from course_utils.padcheck.causes import CAUSES
+from course_utils.pitfalls import models as pitfalls
+
+SEEDS = range(3)
+MANY_SEEDS = range(20)
+# Of the wrong models whose cause has a name, so many may be given no name.
+UNNAMED_ALLOWED = 5
+
+every = pytest.mark.parametrize("specimen", ZOO, ids=lambda specimen: specimen.name)
+
+
+def assert_judged(specimen: Specimen, seed: int) -> None:
+    judgement = brute_force(specimen, *specimen.draw(seed))
+    assert judgement.right is specimen.right, f"seed {seed}: {judgement}"
+    # What is wrong is wrong beyond doubt: a model between the two proves nothing.
+    assert specimen.right or judgement.deviation > 3 * judgement.tolerance, judgement
+
+
+def assert_named(specimen: Specimen, cause: str | None) -> None:
+    if specimen.right:
+        assert cause is None
+    else:
+        assert cause in {*specimen.causes, UNKNOWN}
+
+
+@every
+def test_brute_force_agrees_with_the_label(specimen):
+    assert_judged(specimen, seed=0)
+
+
+@every
+def test_verdict_and_cause(specimen):
+    for seed in SEEDS:
+        report = ask(specimen, seed)
+        assert report.ok is specimen.right, f"seed {seed}: {report}"
+        assert_named(specimen, cause_of(report))
+
+
+def test_most_causes_are_named():
+    unnamed = [
+        specimen.name
+        for specimen in WRONG
+        if UNKNOWN not in specimen.causes and cause_of(ask(specimen, 0)) == UNKNOWN
+    ]
+    assert len(unnamed) <= UNNAMED_ALLOWED, unnamed
+
+
+def test_every_wrong_model_of_the_course_is_in_the_zoo():
+    names = {
+        name
+        for name, kind in inspect.getmembers(pitfalls, inspect.isclass)
+        if kind.__module__ == pitfalls.__name__ and name != "StepModel"
+    }
+    assert names == {s.name.split()[0] for s in ZOO} & names
+
+
+def test_every_cause_has_a_model_that_shows_it():
+    shown = {cause for specimen in WRONG for cause in specimen.causes}
+    assert set(CAUSES) <= shown
+
+
+def test_the_zoo_is_large_enough():
+    assert len(WRONG) >= 60
+    assert len(RIGHT) >= 50
+    assert len({s.name for s in ZOO}) == len(ZOO)
+    assert len(MANY_SEEDS) > len(SIZES)
+
+
+@pytest.mark.long
+@every
+def test_brute_force_agrees_with_the_label_over_many_seeds(specimen):
+    for seed in MANY_SEEDS:
+        assert_judged(specimen, seed)
+
+
+@pytest.mark.long
+def test_no_miss_and_no_false_alarm_over_many_seeds(capsys):
+    lines, wrong = [], []
+    for specimen in ZOO:
+        verdicts, causes = Counter(), Counter()
+        for seed in MANY_SEEDS:
+            report = ask(specimen, seed)
+            verdicts[report.ok] += 1
+            causes[cause_of(report)] += 1
+        known = {None} if specimen.right else {*specimen.causes, UNKNOWN}
+        if set(verdicts) != {specimen.right} or not set(causes) <= known:
+            wrong.append(specimen.name)
+        found = ", ".join(f"{cause or 'none'} x {n}" for cause, n in causes.items())
+        lines.append(f"{specimen.name:<52}{specimen.right!s:<7}{dict(verdicts)!s:<24} {found}")
+    with capsys.disabled():
+        print(f"\n{'model':<52}{'right':<7}{'verdicts':<24} likely cause, {len(MANY_SEEDS)} seeds")
+        print("\n".join(lines))
+    assert not wrong
