@@ -1,8 +1,38 @@
-"""The causes that the check knows by name: what goes wrong, the cure, and the notebook."""
+"""The causes that the check knows by name, and the search for the one behind a failure."""
 
 from __future__ import annotations
 
-from course_utils.padcheck.answers import Cause
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from course_utils.padcheck.arguments import Refused
+from course_utils.padcheck.comparing import Comparison, Pair, name_cause
+from course_utils.padcheck.feeding import Feed, Supply
+from course_utils.padcheck.running import Runner, first_line, weighted_sum
+from course_utils.padcheck.subject import Precision, Subject, deviation
+from course_utils.padcheck.watching import Trace, View
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The likely cause of a failure, and what to do about it."""
+
+    name: str
+    """What went wrong in two or three words, ``"unknown"`` if it was not found."""
+    sentence: str
+    cure: str
+    notebook: str
+    """The notebook that treats it, such as ``05_packed_sequences``."""
+    where: str = ""
+    """The module and the operation in which padding first reaches a real number."""
+
+    def __str__(self) -> str:
+        place = f" ({self.where})" if self.where else ""
+        return f"{self.name}{place}: {self.sentence} Cure: {self.cure} See {self.notebook}."
+
 
 _TABLE = {
     "backward direction": (
@@ -54,6 +84,16 @@ _TABLE = {
         "the real steps are guessed from what the inputs hold.",
         "use the lengths; if the model must look for a pad value, say pad_marker=...",
         "04_masking",
+    ),
+    "padding side": (
+        "the model is right where the padding comes first, and was asked with padding last.",
+        'say padding_side="left", or read the last real step of each row.',
+        "07_last_step_extraction",
+    ),
+    "mixing over steps": (
+        "an operation over all steps, a Fourier transform for example, takes the pads in.",
+        "mix by a convolution or attention that can be masked, or give it one length only.",
+        "10_beyond_rnns",
     ),
     "shifted positions": (
         "positions are counted from the padded start, so padding on the left shifts them.",
@@ -118,3 +158,208 @@ UNKNOWN = Cause(
     "run parts of the model through padcheck, from the first layer on.",
     "11_bug_clinic",
 )
+
+
+def find_cause(
+    subject: Subject, make_runner: Callable[[torch.dtype], Runner], failed: set[str]
+) -> Cause:
+    """The likely cause of these failures, or ``UNKNOWN`` with the place where results part."""
+    if "alone" in failed and not failed & {"values", "amount"} and subject.is_loss:
+        return CAUSES["loss over padding"]
+    located = None
+    try:
+        found = _asked_otherwise(subject, failed)
+        if found is not None:
+            return found
+        for pair in _pairs(subject, make_runner, failed):
+            found = _examine(pair)
+            if found is not None and found.name != "unknown":
+                return found
+            located = located or found
+    except Exception as error:  # whatever happens here, the verdict stands
+        return located or replace(UNKNOWN, where=f"could not be traced: {first_line(error)}")
+    return located or UNKNOWN
+
+
+def _asked_otherwise(subject: Subject, failed: set[str]) -> Cause | None:
+    """Would the model pass with the pads that it was given, or with padding on the left?"""
+    if not failed & {"values", "amount", "alone"}:
+        return None
+    source = subject.supply.sources[0]
+    if source.pad is None and source.old_pad is not None:
+        marked = subject.supply.changed(pads=source.old_pad)
+        if _passes(subject, marked):
+            hint = f"With pads of {source.old_pad:g} it passes: pad_marker={source.old_pad:g}."
+            if _looks_at_pads(subject, marked):
+                return replace(CAUSES["lengths from values"], where=hint.rstrip("."))
+            subject.remarks.append(hint)
+    if subject.supply.side == "right" and _passes(subject, subject.supply.changed(side="left")):
+        return CAUSES["padding side"]
+    return None
+
+
+def _passes(subject: Subject, supply: Supply) -> bool:
+    """Whether rows give the same by themselves and with more padding, asked in another way."""
+    other = Subject(subject.runner, supply, subject.precision)
+    row, floor = [supply.shortest], subject.precision.floor
+    try:
+        alone = other.runner.results(supply.feed(row), grad=False)
+        for steps in (supply.given, *supply.other_steps):
+            padded = other.runner.results(supply.feed(row, steps, pads=1), grad=False)
+            if not deviation(padded, alone) <= floor:
+                return False
+        if subject.is_loss:
+            return True
+        found = other.runner.results(supply.feed(steps=supply.given), grad=False)
+    except (Refused, ValueError):
+        return False
+    return deviation([found[row[0]]], alone) <= floor
+
+
+def _looks_at_pads(subject: Subject, marked: Supply) -> bool:
+    """Whether a comparison inside the model comes out otherwise with other pads."""
+    traces = [
+        record(subject.runner, supply.feed(steps=supply.given))
+        for supply in (subject.supply, marked)
+    ]
+    for event, twin in zip(*(trace.events for trace in traces), strict=False):
+        if event.name != twin.name:
+            return True
+        for n, m in zip(event.outputs, twin.outputs, strict=False):
+            a, b = traces[0].values[n].content, traces[1].values[m].content
+            if a.dtype == torch.bool and a.shape == b.shape and not a.equal(b):
+                return True
+    return False
+
+
+def record(runner: Runner, feed: Feed) -> Trace:
+    """Run the model on a batch and note every operation."""
+    trace = Trace()
+    leaves = [t.clone().requires_grad_(t.is_floating_point()) for t in feed.tensors]
+    with trace.hooked(runner.model):
+        tensors = [t.clone() if t.is_floating_point() else t for t in leaves]
+        with trace:
+            result = runner.result(feed, tensors=tensors)
+    trace.result, trace.result_number = runner.reading.rows(result, feed), trace.number(result)
+    return trace
+
+
+def _add_gradients(trace: Trace, rows: Tensor, seed: int) -> None:
+    """How much the results of these rows depend on every value that was met."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    chosen = trace.result
+    if len(chosen) == len(rows):
+        chosen = [row for row, wanted in zip(chosen, rows.tolist(), strict=True) if wanted]
+    weights = [torch.randn(row.shape, generator=generator, device="cpu") for row in chosen]
+    total = weighted_sum(chosen, weights)
+    values = [v for v in trace.values if v.tensor.requires_grad]
+    if not total.requires_grad:
+        return
+    found = torch.autograd.grad(total, [v.tensor for v in values], allow_unused=True)
+    for value, gradient in zip(values, found, strict=True):
+        value.gradient = torch.zeros_like(value.content) if gradient is None else gradient
+
+
+def _pairs(
+    subject: Subject, make_runner: Callable[[torch.dtype], Runner], failed: set[str]
+) -> Iterator[Pair]:
+    rows, steps, more = _telling_sizes(subject)
+    device = subject.base.tensors[0].device
+    everything = torch.ones(len(rows), dtype=torch.bool, device=device)
+    make, sequences = subject.supply.feed, torch.tensor(rows, device=device)
+
+    def pair(question: str, a: Feed, b: Feed, kept: Tensor = everything) -> Pair:
+        return Pair(question, View(a, sequences, kept), View(b, sequences, kept), subject)
+
+    base = make(rows, steps)
+    source = subject.supply.sources[0]
+    if failed & {"values", "leak", "alone", "parameters"} and source.varied:
+        zeros = subject.supply.changed(pads=0).feed(rows, steps)
+        yield replace(pair("values", base, zeros), only="lengths from values")
+    if failed & {"values", "leak", "alone", "parameters"}:
+        yield pair("values", base, make(rows, steps, pads=1))
+        if subject.precision.dtype == torch.float64:
+            # What overflows does so in single precision first, where pads are large.
+            yield _single_pair(subject, make_runner, rows, steps, pair)
+        yield pair("values", base, make(rows, steps, pads=3, large=True))
+    if failed & {"amount", "alone"}:
+        yield pair("amount", base, make(rows, more))
+        yield pair("amount", base, make(rows, subject.supply.longest))
+    if not subject.is_loss and failed & {"mates", "alone", "order"}:
+        for odd in (0, 1):
+            others = [row for row in rows if row % 2 != odd]
+            kept = torch.tensor([row not in others for row in rows], device=device)
+            yield pair("mates", base, make(rows, steps, others=others), kept)
+    if not subject.is_loss and "alone" in failed:
+        for row in dict.fromkeys(rows):
+            one = torch.arange(len(rows), device=device) == rows.index(row)
+            alone = View(make([row]), sequences[one][:1], everything[:1])
+            yield Pair("alone", View(base, sequences, one), alone, subject)
+
+
+def _single_pair(
+    subject: Subject, make_runner: Callable, rows: list[int], steps: tuple[int, ...], pair: Callable
+) -> Pair:
+    runner = make_runner(torch.float32)
+    runner.reading, runner.draws = subject.runner.reading, subject.runner.draws
+    single = Subject(
+        runner, subject.supply.changed(dtype=torch.float32), Precision.of(torch.float32)
+    )
+    a, b = (single.supply.feed(rows, steps, pads=3, large=large) for large in (False, True))
+    return replace(pair("values", a, b), subject=single)
+
+
+def _telling_sizes(subject: Subject) -> tuple[list[int], tuple[int, ...], tuple[int, ...]]:
+    """Rows and two padded lengths that no other axis has, so that shapes tell axes apart."""
+    supply = subject.supply
+    own = list(range(len(supply)))
+    values = record(subject.runner, subject.base).values
+    taken = {n for value in values for n in value.content.shape}
+    count = _unused(len(own) + 1, taken)
+    steps, more = [], []
+    for longest in supply.longest:
+        steps.append(_unused(longest + 2, taken | {count, *steps}))
+    for first in steps:
+        more.append(_unused(first + 1, taken | {count, *steps, *more}))
+    rows = own + own[-1:] * (count - len(own))
+    steps, more = tuple(steps), tuple(more)
+    for choice in ((rows, steps, more), (own, steps, more), (rows, supply.given, steps)):
+        try:
+            subject.runner.results(supply.feed(choice[0], choice[1]), grad=False)
+        except (Refused, ValueError):
+            continue
+        return choice
+    return own, supply.given, steps
+
+
+def _unused(start: int, sizes: set[int]) -> int:
+    while start in sizes:
+        start += 1
+    return start
+
+
+def _examine(pair: Pair) -> Cause | None:
+    subject, runner = pair.subject, pair.subject.runner
+    try:
+        first = record(runner, pair.first.feed)
+        # Before the second run, which may write into buffers that the first one still needs.
+        _add_gradients(first, pair.first.rows, subject.supply.seed)
+        second = record(runner, pair.second.feed)
+    except (Refused, RuntimeError, ValueError):
+        return None
+    floor = max(subject.precision.floor, 1e-9)
+    comparison = Comparison(first, second, (pair.first, pair.second), floor)
+    found, lost = comparison.culprit(), comparison.lost_order()
+    if found is None and lost is None:
+        return None
+    event, number = found or (lost, lost.outputs[0])
+    name = name_cause(pair, comparison, event, number) if lost is None else "lost order"
+    if name == "unknown" and pair.question == "mates" and runner.train:
+        # Batch norm of real steps in one long line: there, rows cannot be told apart by shape.
+        norms = [e for e in first.events if e.name == "batch_norm"]
+        event, name = (norms[0], "batch statistics") if norms else (event, name)
+    if pair.only not in (None, name):
+        return None
+    operation = event.name.strip("_")
+    place = f"{event.path} ({type(event.module).__name__}), " if event.path else ""
+    return replace(CAUSES.get(name, UNKNOWN), where=f"{place}{operation}")
