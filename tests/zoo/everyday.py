@@ -234,7 +234,7 @@ class InPlace(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         mask = mask_of(x, lengths)
-        x.mul_(mask[..., None]) if not x.requires_grad else None
+        x.masked_fill_(~mask[..., None], 0)
         h = self.rnn(x)[0]
         return masked_mean(h, mask, lengths) if self.masked else h.mean(1)
 

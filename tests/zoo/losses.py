@@ -212,7 +212,8 @@ LOSSES = [
     loss("masked sum / (B longest)",
          lambda: Loss(lambda p, y, m, n: step_sum(p, y, m, n) / (len(n) * int(n.max()))), OVER),
     loss("mean over sequences", lambda: Loss(sequence_mean)),
-    loss("mean over sequences of sums / T", lambda: Loss(sequence_mean_over_T), OVER),
+    loss("mean over sequences of sums / T", lambda: Loss(sequence_mean_over_T), OVER,
+         "pooling over padding"),
     loss("zeroed prediction, target left", lambda: Loss(
         lambda p, y, m, n: (p * m[..., None] - y).square().sum() / m.sum()), OVER),
     loss("both zeroed, mean over the grid", lambda: Loss(
@@ -246,7 +247,7 @@ LOSSES = [
     loss("language model by marker", lambda: LanguageModel("marker"), data=next_marked_words),
     loss("language model, pads too", lambda: LanguageModel("nothing"), OVER, data=next_words),
     loss("chain", lambda: Chain(True), data=with_classes(None)),
-    loss("chain over pads", lambda: Chain(False), OVER, "loop over padding",
+    loss("chain over pads", lambda: Chain(False), OVER, "loop over padding", "pooling over padding",
          data=with_classes(None)),
     loss("ctc", Ctc, data=with_labels(0)),
     loss("ctc, mean", lambda: Ctc(reduction="mean"), data=with_labels(None), weights=per_label),

@@ -244,7 +244,7 @@ PAIRS = [
           data=with_second),
     vector("alignment", lambda: Alignment(True), data=short_second),
     vector("alignment read at the corner", lambda: Alignment(False), "last step",
-           data=short_second),
+           "loop over padding", data=short_second),
     vector("static features, masked mean", lambda: Conditioned(True), data=with_static),
     vector("static features, mean", lambda: Conditioned(False), "pooling over padding",
            data=with_static),
