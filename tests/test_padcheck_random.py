@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from zoo import brute_force
 from zoo.asking import ask_about
+from zoo.brute_force import NOTHING
 from zoo.stacks import ENDS, INNER, Piece, stack
 
 # Between the two, rounding and fault cannot be told apart.
@@ -37,6 +38,7 @@ def agrees(
     assume(not tokens or len(torch.cat(problem.main.rows).unique()) > 1)
     judgement = brute_force(specimen, model, problem)
     assume(judgement.deviation <= ROUNDING or judgement.deviation > FAULT)
+    assume(judgement.size > NOTHING)
     right = judgement.deviation <= ROUNDING
     assert right or not all(piece.safe for piece in (*inner, end)), judgement
     report = ask_about(specimen, model, problem, seed=seed % 1000)

@@ -19,6 +19,9 @@ from zoo.entries import Problem, Ragged, Specimen
 # (pads more in the main input, pads more in the others, size of the padding's numbers)
 WAYS = [(0, 0, 1.0), (0, 2, 1.0), (1, 0, 1.0), (3, 1, 1000.0), (8, 5, 1.0), (30, 11, 1.0)]
 
+# Smaller results are rounding alone.
+NOTHING = 1e-6
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -28,6 +31,8 @@ class Judgement:
     gradients: float
     where: str
     tolerance: float
+    size: float
+    """The largest real result, alone and without padding."""
 
     @property
     def deviation(self) -> float:
@@ -70,14 +75,13 @@ def brute_force(specimen: Specimen, model: Any, problem: Problem) -> Judgement:
 
 def _worst(pairs: list[tuple[Run, Run, str]], tolerance: float) -> Judgement:
     found = [
-        Judgement(
-            distance(a.results, b.results), distance(a.gradients, b.gradients), where, tolerance
-        )
+        (distance(a.results, b.results), distance(a.gradients, b.gradients), where)
         for a, b, where in pairs
     ]
-    worst = max(found, key=lambda judgement: judgement.deviation)
-    outputs, gradients = max(j.outputs for j in found), max(j.gradients for j in found)
-    return Judgement(outputs, gradients, worst.where, tolerance)
+    worst = max(found, key=lambda three: max(three[:2]))
+    outputs, gradients = max(o for o, _, _ in found), max(g for _, g, _ in found)
+    size = max(float(result.abs().max()) for _, run, _ in pairs for result in run.results)
+    return Judgement(outputs, gradients, worst[2], tolerance, size)
 
 
 def distance(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
@@ -91,7 +95,7 @@ def distance(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
     a, b = a[a.isfinite()], b[b.isfinite()]
     if not len(b) or torch.equal(a, b):
         return 0.0
-    return float((a - b).abs().max() / b.abs().max().clamp(min=1e-12))
+    return float((a - b).abs().max() / b.abs().max().clamp(min=NOTHING))
 
 
 class _Judge:
