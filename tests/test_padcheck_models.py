@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from zoo import RIGHT, WRONG, Specimen, mask_of
 
-from course_utils.padcheck import Report, padcheck
+from course_utils.padcheck import Padded, Report, padcheck
 from course_utils.padcheck.causes import CAUSES
 from course_utils.pitfalls import models as pitfalls
 
@@ -50,7 +50,11 @@ def test_every_wrong_model_of_the_course_is_in_the_zoo():
 
 
 def test_every_cause_has_a_model_that_shows_it():
-    assert {s.cause for s in WRONG} | {"shifted positions"} == set(CAUSES)
+    assert {s.cause for s in WRONG} | {
+        "shifted positions",
+        "padding side",
+        "mixing over steps",
+    } == set(CAUSES)
 
 
 def test_the_zoo_is_large_enough():
@@ -171,9 +175,7 @@ def test_a_classifier_that_looks_for_the_pad_token(transformers):
     config = transformers.GPT2Config(**GPT2, pad_token_id=0)
     model = transformers.GPT2ForSequenceClassification(config)
     assert cause_of(padcheck(model, ids(), LENGTHS, call=masked)) == "lengths from values"
-    report = padcheck(model, ids(), LENGTHS, call=masked, pad_marker=0)
-    assert report.ok is None
-    assert not report.failed
+    assert padcheck(model, ids(), LENGTHS, call=masked, pad_marker=0).ok is True
 
 
 def test_losses_of_language_models(transformers):
@@ -185,13 +187,13 @@ def test_losses_of_language_models(transformers):
         return model(input_ids=x, attention_mask=mask, labels=labels[0] if labels else x).loss
 
     model = transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2))
-    report = padcheck(model, x, LENGTHS, ignored, call=loss)
+    report = padcheck(model, x, LENGTHS, Padded(ignored, LENGTHS, pad=-100), call=loss)
     assert report.ok is True
     assert "one fewer a sequence" in report["alone"].meaning
     assert cause_of(padcheck(model, x, LENGTHS, call=loss)) == "loss over padding"
     config = transformers.T5Config(**T5, decoder_start_token_id=0, pad_token_id=0)
     model = transformers.T5ForConditionalGeneration(config)
-    assert padcheck(model, x, LENGTHS, ignored, call=loss).ok is True
+    assert padcheck(model, x, LENGTHS, Padded(ignored, LENGTHS, pad=-100), call=loss).ok is True
 
 
 class Labeller(nn.Module):
@@ -211,7 +213,12 @@ class Labeller(nn.Module):
 
 @pytest.mark.parametrize("reduction", ["sum", "mean", "token_mean", "none"])
 def test_a_crf_with_its_mask(reduction):
-    report = padcheck(Labeller(reduction), torch.randn(5, 9, 4), LENGTHS, torch.randint(5, (5, 9)))
+    report = padcheck(
+        Labeller(reduction),
+        torch.randn(5, 9, 4),
+        LENGTHS,
+        Padded(torch.randint(5, (5, 9)), LENGTHS),
+    )
     assert report.ok is True, str(report)
 
 
@@ -224,7 +231,9 @@ def test_a_crf_with_its_mask(reduction):
 )
 def test_a_crf_that_reads_padding(options, cause):
     model = Labeller("sum", **options)
-    report = padcheck(model, torch.randn(5, 9, 4), LENGTHS, torch.randint(5, (5, 9)))
+    report = padcheck(
+        model, torch.randn(5, 9, 4), LENGTHS, Padded(torch.randint(5, (5, 9)), LENGTHS)
+    )
     assert (report.ok, cause_of(report)) == (False, cause), str(report)
 
 

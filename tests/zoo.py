@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from course_utils import masked_cross_entropy, masked_mse
 from course_utils.models import GatherRNN, LastStepRNN, MaskedRNN, MeanPoolRNN, run_masked
+from course_utils.padcheck import Padded
 from course_utils.pitfalls import models as pitfalls
 
 FEATURES, HIDDEN, OUTPUT, TOKENS = 3, 8, 2, 12
@@ -370,11 +371,13 @@ class Specimen:
             inputs = torch.randint(TOKENS, (rows, steps))
         real = torch.arange(steps) < lengths[:, None]
         if self.data == "targets":
-            return model, inputs, lengths, torch.randn(rows, steps, OUTPUT)
+            return model, inputs, lengths, Padded(torch.randn(rows, steps, OUTPUT), lengths)
         if self.data == "classes":
-            return model, inputs, lengths, torch.randint(4, (rows, steps)).masked_fill(~real, 0)
+            labels = torch.randint(4, (rows, steps)).masked_fill(~real, 0)
+            return model, inputs, lengths, Padded(labels, lengths)
         if self.data == "ignored":
-            return model, inputs, lengths, torch.randint(4, (rows, steps)).masked_fill(~real, -100)
+            labels = torch.randint(4, (rows, steps)).masked_fill(~real, -100)
+            return model, inputs, lengths, Padded(labels, lengths, pad=-100)
         if self.data == "labels":
             return model, inputs, lengths, torch.randint(3, (rows, 1))
         return model, inputs, lengths

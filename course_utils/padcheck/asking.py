@@ -187,10 +187,11 @@ def ask_amount(subject: Subject) -> Finding:
         same = [(max(supply.longest) + more,) * len(supply.axes) for more in (1, 2)]
         found += _worst(subject, attempts(same))[0]
     note = ""
-    if varied:
+    decided = any(d > subject.tolerance(d) for d in found)
+    if varied and not decided:
         far, refused = _worst(subject, [(f"{FAR} times as much padding", lambda: _far(subject))])
         found, refusals = found + far, refusals + refused
-    else:
+    elif not decided:
         below = _below(subject)
         if below is not None:
             found, varied = [*found, below], set(supply.axes)

@@ -193,7 +193,8 @@ def _asked_otherwise(subject: Subject, failed: set[str]) -> Cause | None:
             if _looks_at_pads(subject, marked):
                 return replace(CAUSES["lengths from values"], where=hint.rstrip("."))
             subject.remarks.append(hint)
-    if subject.supply.side == "right" and _passes(subject, subject.supply.changed(side="left")):
+    left = subject.supply.changed(side="left")
+    if subject.supply.side == "right" and _passes(subject, left) and _heeds_lengths(subject, left):
         return CAUSES["padding side"]
     return None
 
@@ -214,6 +215,17 @@ def _passes(subject: Subject, supply: Supply) -> bool:
     except (Refused, ValueError):
         return False
     return deviation([found[row[0]]], alone) <= floor
+
+
+def _heeds_lengths(subject: Subject, supply: Supply) -> bool:
+    """Whether results change with the lengths: else the side is no matter of the model's."""
+    feed = supply.feed(steps=supply.given)
+    full = replace(feed, lengths=tuple(torch.full_like(own, max(own)) for own in feed.lengths))
+    try:
+        found = [subject.runner.result(each, grad=False) for each in (feed, full)]
+    except Refused:
+        return True
+    return found[0].shape != found[1].shape or not found[0].equal(found[1])
 
 
 def _looks_at_pads(subject: Subject, marked: Supply) -> bool:

@@ -154,6 +154,8 @@ class _Check:
 
     def _ask(self, subject: Subject) -> dict[QuestionName, Finding]:
         found = asking.ask_together(subject) or {}
+        if not found:
+            self._check_repeatable(subject)
         for name, ask in (
             ("values", asking.ask_values), ("amount", asking.ask_amount),
             ("mates", asking.ask_mates), ("order", asking.ask_order),
