@@ -249,28 +249,35 @@ def find_reading(runner: Runner, supply: Supply, options: Options, remarks: list
         return Reading(options.output)
     if options.output is None and all(result.dim() == 0 for _, result in found):
         return Reading("loss")
-    for feed, result in found:
-        if result.dim() == 0 or len(result) != feed.rows:
-            raise ValueError(unexpected_shape(result, feed))
-    if options.output is None and all(result.dim() == 1 for _, result in found):
-        return Reading("vector")
     axes = [axis for axis in supply.axes if _follows(found, axis)]
-    still = len({result.shape[1] for _, result in found}) == 1
-    if options.output == "steps" and not axes:
-        raise ValueError(unexpected_shape(found[0][1], found[0][0]))
+    shapes = [tuple(result.shape) for _, result in found]
+    still = len({shape[1:2] for shape in shapes}) == 1
+    whole = all(
+        shape and shape[0] == feed.rows for shape, (feed, _) in zip(shapes, found, strict=True)
+    )
+    if not whole or not (axes or still) or (options.output == "steps" and not axes):
+        raise ValueError(_unexpected(runner, supply, found))
     if options.output is None and still and axes:
         raise ValueError(
-            f"the result has shape {tuple(found[0][1].shape)}, and its second axis may count steps "
-            "or features: say output='steps' or output='vector'"
+            f"the result has shape {shapes[0]}, and its second axis may count steps or features: "
+            "say output='steps' or output='vector'"
         )
-    if axes:
-        if axes[0] != 0:
-            name = next(s.name for s in supply.sources if s.axis == axes[0])
-            remarks.append(f"The result has as many steps as {name}, so its lengths count.")
-        return Reading("steps", axes[0])
-    if not still:
-        raise ValueError(unexpected_shape(found[0][1], found[0][0]))
-    return Reading("vector")
+    if not axes:
+        return Reading("vector")
+    if axes[0] != 0:
+        name = next(s.name for s in supply.sources if s.axis == axes[0])
+        remarks.append(f"The result has as many steps as {name}, so its lengths count.")
+    return Reading("steps", axes[0])
+
+
+def _unexpected(runner: Runner, supply: Supply, found: Shapes) -> str:
+    """The sentence about the shape, for the batch as given where the model takes it."""
+    feed, result = found[0]
+    try:
+        whole = supply.feed(steps=supply.given)
+        return unexpected_shape(runner.result(whole, grad=False), whole)
+    except Refused:
+        return unexpected_shape(result, feed)
 
 
 def _probe(runner: Runner, supply: Supply) -> Shapes:

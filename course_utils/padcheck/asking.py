@@ -103,18 +103,20 @@ def ask_together(subject: Subject) -> dict[QuestionName, Finding] | None:
     if subject.runner.running():
         return None
     little, much = supply.other_steps
-    try:
-        found = [
-            _shuffled(subject, rows[::-1], 0, little, pads=1),
-            _shuffled(subject, rows[1:] + rows[:1], 1, much, pads=3, large=True),
-            deviation(subject.runner.results(supply.feed(pads=2), grad=False), subject.results),
-            _far(subject),
-        ]
-    except Refused:
-        return None
-    worst = _largest(found)
-    if not worst <= subject.precision.floor:
-        return None
+    runs = (
+        lambda: _shuffled(subject, rows[::-1], 0, little, pads=1),
+        lambda: deviation(subject.runner.results(supply.feed(pads=2), grad=False), subject.results),
+        lambda: _far(subject),
+        lambda: _shuffled(subject, rows[1:] + rows[:1], 1, much, pads=3, large=True),
+    )
+    worst = 0.0
+    for run in runs:
+        try:
+            worst = _largest([worst, run()])
+        except Refused:
+            return None
+        if not worst <= subject.precision.floor:
+            return None
     names: tuple[QuestionName, ...] = ("values", "amount", "mates", "order")
     findings = {name: conclude(subject, name, worst) for name in names}
     if subject.is_loss:
@@ -187,10 +189,11 @@ def ask_amount(subject: Subject) -> Finding:
         same = [(max(supply.longest) + more,) * len(supply.axes) for more in (1, 2)]
         found += _worst(subject, attempts(same))[0]
     note = ""
-    if varied:
+    decided = any(d > subject.tolerance(d) for d in found)
+    if varied and not decided:
         far, refused = _worst(subject, [(f"{FAR} times as much padding", lambda: _far(subject))])
         found, refusals = found + far, refusals + refused
-    else:
+    elif not decided:
         below = _below(subject)
         if below is not None:
             found, varied = [*found, below], set(supply.axes)
@@ -292,8 +295,14 @@ def ask_leak(subject: Subject) -> Finding:
     return conclude(subject, "leak", max(ratios))
 
 
-def ask_parameters(subject: Subject, gap: GradientGap) -> Finding:
-    """Do parameters get from the batch what they get from all single runs together?"""
+def ask_parameters(subject: Subject, gap: GradientGap, *, decided: bool = False) -> Finding:
+    """Do parameters get from the batch what they get from all single runs together?
+
+    Args:
+        subject: what is asked.
+        gap: the batch's gradients less the single ones.
+        decided: whether the verdict is known, so that the gradients' noise is of no interest.
+    """
     if not subject.runner.is_module:
         reason = "a plain function shows no parameters: pass a module, and call= if need be."
         return Finding("parameters", "not asked", reason, needless=True)
@@ -306,8 +315,8 @@ def ask_parameters(subject: Subject, gap: GradientGap) -> Finding:
     if not gap.alone_finite or (not gap.finite and half):
         reason = "gradients are not finite, with padding or without."
         return Finding("parameters", "not asked", reason, needless=True)
-    tolerance = subject.gradient_tolerance(gap.deviation)
-    if gap.deviation > subject.precision.floor and not math.isinf(gap.deviation):
+    tolerance = subject.gradient_tolerance(gap.deviation, decided)
+    if gap.deviation > subject.precision.floor and not math.isinf(gap.deviation) and not decided:
         noise = subject.gradient_noise
         if not noise <= subject.precision.chaos:
             reason = f"gradients move by {noise:.0e} when the inputs move by rounding."

@@ -154,6 +154,8 @@ class _Check:
 
     def _ask(self, subject: Subject) -> dict[QuestionName, Finding]:
         found = asking.ask_together(subject) or {}
+        if not found:
+            self._check_repeatable(subject)
         for name, ask in (
             ("values", asking.ask_values), ("amount", asking.ask_amount),
             ("mates", asking.ask_mates), ("order", asking.ask_order),
@@ -166,7 +168,8 @@ class _Check:
             found["alone"], found["parameters"] = ask_loss(subject, self.options.reduction)
         else:
             found["alone"] = asking.ask_alone(subject)
-            found["parameters"] = asking.ask_parameters(subject, subject.gap)
+            failed = any(finding.outcome == "failed" for finding in found.values())
+            found["parameters"] = asking.ask_parameters(subject, subject.gap, decided=failed)
         self.progress.update(2)
         self._ask_lower(subject, found)
         self.progress.update()
@@ -256,11 +259,10 @@ class _Check:
         return torch.get_default_dtype()
 
     def _check_repeatable(self, subject: Subject) -> None:
-        again = deviation(subject.runner.results(subject.base), subject.results)
-        if again > max(1e-6, subject.precision.floor):
+        if subject.again > max(1e-6, subject.precision.floor):
             raise ValueError(
-                f"the model gives another answer each time (they differ by {again:.0e}): switch "
-                f"off what is random or remembered inside it {see('noise')}"
+                f"the model gives another answer each time (they differ by {subject.again:.0e}): "
+                f"switch off what is random or remembered inside it {see('noise')}"
             )
 
     def _refuse_nonfinite(self, subject: Subject) -> dict[QuestionName, Finding] | None:

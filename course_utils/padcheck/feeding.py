@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -154,6 +155,12 @@ class Source:
         # have none either.
         self.negative = not self.whole and bool((real < 0).any())
 
+    def pick(self, rows: Sequence[int]) -> Source:
+        """The same with these rows only."""
+        picked = copy.copy(self)
+        picked.rows = [self.rows[row] for row in rows]
+        return picked
+
     @property
     def varied(self) -> bool:
         """Whether its pads may hold anything."""
@@ -197,6 +204,12 @@ class Supply:
         """The same sequences with another side, dtype or other pads."""
         usual = {"side": self.side, "dtype": self.dtype, "pads": self.pads}
         return Supply(self.sources, self.lengths, seed=self.seed, **(usual | settings))
+
+    def pick(self, rows: Sequence[int]) -> Supply:
+        """Of these rows only."""
+        sources = [source.pick(rows) for source in self.sources]
+        lengths = [own[list(rows)] for own in self.lengths]
+        return Supply(sources, lengths, self.side, self.dtype, self.seed, self.pads)
 
     @property
     def shortest(self) -> int:

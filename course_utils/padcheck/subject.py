@@ -183,6 +183,11 @@ class Subject:
             yield self.supply.feed(steps=self.supply.given, nudge=amount)
 
     @cached_property
+    def again(self) -> float:
+        """How far the same batch's results differ the second time."""
+        return deviation(self.runner.results(self.base), self.results)
+
+    @cached_property
     def noise(self) -> float:
         """How far results move when the inputs move by rounding only."""
         with self._nudged() as feed:
@@ -202,14 +207,15 @@ class Subject:
         floor = self.precision.floor
         return floor if found <= floor else max(floor, self.precision.slack * self.noise)
 
-    def gradient_tolerance(self, found: float) -> float:
+    def gradient_tolerance(self, found: float, decided: bool) -> float:
         """The same for gradients; scripted modules round theirs."""
         floor = self.precision.floor
         if any(dtype.itemsize < self.runner.dtype.itemsize for dtype in self.gap.rounded):
             floor = max(floor, Precision.of(torch.float32).floor)
         if found <= floor or math.isinf(found):
             return floor
-        return max(floor, self.tolerance(found), self.precision.slack * self.gradient_noise)
+        noise = 0.0 if decided else self.precision.slack * self.gradient_noise
+        return max(floor, self.tolerance(found), noise)
 
     @cached_property
     def _quiet_results(self) -> list[Tensor]:

@@ -44,6 +44,10 @@ class SameNoise(TorchDispatchMode):
     is the model's own. Dropout keeps everything, permutations are the identity.
     """
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # or torch's compiler is imported, which takes seconds
+
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if torch.Tag.nondeterministic_seeded not in func.tags:
