@@ -70,6 +70,11 @@ def test_every_wrong_model_of_the_course_is_in_the_zoo():
         if kind.__module__ == pitfalls.__name__ and name != "StepModel"
     }
     assert names == {s.name.split()[0] for s in ZOO} & names
+    for name in names:
+        kind = getattr(pitfalls, name)
+        for sentence in (kind.belief, kind.explanation):
+            assert sentence.endswith(".")
+            assert len(sentence) < 100
 
 
 def test_every_cause_has_a_model_that_shows_it():

@@ -13,12 +13,13 @@ from zoo.everyday import EVERYDAY
 from zoo.losses import LOSSES
 from zoo.pairs import PAIRS
 from zoo.pooling import MIXING, POOLING
+from zoo.precision import PRECISION
 from zoo.recurrent import PITFALLS, RECURRENT
 from zoo.text import TEXT
 
 ZOO = [
     *PITFALLS, *RECURRENT, *POOLING, *MIXING, *ATTENTION, *CONVOLUTIONS, *TEXT, *LOSSES, *PAIRS,
-    *EVERYDAY,
+    *EVERYDAY, *PRECISION,
 ]  # fmt: skip
 RIGHT = [specimen for specimen in ZOO if specimen.right]
 WRONG = [specimen for specimen in ZOO if not specimen.right]

@@ -1,4 +1,4 @@
-"""Plain functions, scripts, compilers, precisions, sampling: what models are made of at work."""
+"""Plain functions, scripts, compilers, sampling: what models are made of at work."""
 
 from __future__ import annotations
 
@@ -84,48 +84,6 @@ class ScriptedMean(nn.Module):
 def compiled(model: nn.Module) -> Any:
     """Compiled by the part of the compiler that needs no C++."""
     return torch.compile(model, backend="eager", dynamic=True)
-
-
-class Autocast(nn.Module):
-    """Half precision inside, whatever comes in, as training code often asks for."""
-
-    def __init__(self, masked: bool) -> None:
-        super().__init__()
-        self.rnn, self.masked = nn.Linear(FEATURES, HIDDEN), masked
-        self.outer = nn.Linear(HIDDEN, OUTPUT)
-
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
-            h = self.rnn(x).tanh()
-            mask = mask_of(x, lengths)
-            h = masked_mean(h, mask, lengths) if self.masked else h.mean(1)
-            return self.outer(h)
-
-
-class Brain(nn.Module):
-    """Casts to bfloat16 by hand for its product, and back."""
-
-    def __init__(self, masked: bool) -> None:
-        super().__init__()
-        self.inner, self.masked = nn.Linear(FEATURES, HIDDEN), masked
-
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        h = F.linear(x.bfloat16(), self.inner.weight.bfloat16()).to(x.dtype)
-        return masked_mean(h, mask_of(x, lengths), lengths) if self.masked else h.mean(1)
-
-
-class HalfConstant(nn.Module):
-    """A constant in half precision: fine forward, beyond its largest number backward."""
-
-    def __init__(self, masked: bool) -> None:
-        super().__init__()
-        self.inner, self.masked = nn.Linear(FEATURES, HIDDEN), masked
-
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        h = self.inner(x).tanh()
-        h = masked_mean(h, mask_of(x, lengths), lengths) if self.masked else h.mean(1)
-        constant = torch.tensor(300.0, dtype=torch.half)
-        return ((h * 1e-4).half() * constant * constant).to(x.dtype)
 
 
 class NoGradient(nn.Module):
@@ -298,9 +256,6 @@ class ChannelsFirst(nn.Module):
         return self.second(self.first(x * mask if self.masked else x).relu())
 
 
-BF16 = {"tolerance": 0.03, "real_dtype": torch.float32}
-FLOAT32 = {"options": {"dtype": torch.float32}}
-
 EVERYDAY = [
     vector("function, mean", lambda: function_mean, POOLED),
     vector("function, masked mean", lambda: function_masked_mean),
@@ -317,16 +272,6 @@ EVERYDAY = [
            tolerance=1e-6),
     vector("compiled mean", lambda: compiled(Between(mean)), POOLED),
     vector("compiled masked mean", lambda: compiled(Between(masked_mean))),
-    vector("autocast mean", lambda: Autocast(False), POOLED, **BF16),
-    vector("autocast masked mean", lambda: Autocast(True), **BF16),
-    vector("autocast mean, asked in float32", lambda: Autocast(False), POOLED, **BF16, **FLOAT32),
-    vector("autocast masked mean, asked in float32", lambda: Autocast(True), **BF16, **FLOAT32),
-    vector("bfloat16 by hand, mean", lambda: Brain(False), POOLED, **BF16),
-    vector("bfloat16 by hand, masked mean", lambda: Brain(True), **BF16),
-    vector("bfloat16 by hand, masked mean, asked in float32", lambda: Brain(True), **BF16,
-           **FLOAT32),
-    vector("half constant, mean", lambda: HalfConstant(False), POOLED, tolerance=0.01),
-    vector("half constant, masked mean", lambda: HalfConstant(True), tolerance=0.01),
     vector("no gradient, mean", lambda: NoGradient(False), POOLED),
     vector("no gradient, masked mean", lambda: NoGradient(True)),
     vector("gives a shape, mean", lambda: Shaped(False), POOLED, data=tokens),
