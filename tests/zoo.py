@@ -458,7 +458,7 @@ WRONG = [
     Specimen("masked sum / (B T)",
              lambda: Loss(lambda p, y, m, n: step_sum(p, y, m, n) / m.numel()),
              "loss over padding", "targets"),
-    Specimen("ctc over T", lambda: Loss(padded_ctc, True), "loss over padding", "labels"),
+    Specimen("ctc over T", lambda: Loss(padded_ctc, True), "wrong lengths", "labels"),
     Specimen("row standardised", lambda: Mixer("row standardised"), "pooling over padding"),
     Specimen("suffix sums", lambda: Mixer("suffix sums"), "reversed padding"),
     Specimen("centred by batch", lambda: Mixer("centred by batch"), "normalisation over padding"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,9 +10,9 @@ from torch import Tensor
 
 from course_utils.padcheck.arguments import Refused
 from course_utils.padcheck.comparing import Comparison, Pair, name_cause
-from course_utils.padcheck.feeding import Feed, Supply, choose_rows
+from course_utils.padcheck.feeding import FAR, Feed, Supply, choose_rows
 from course_utils.padcheck.running import Runner, first_line, weighted_sum
-from course_utils.padcheck.subject import Precision, Subject, deviation
+from course_utils.padcheck.subject import Subject, deviation
 from course_utils.padcheck.watching import Trace, View
 
 
@@ -76,8 +76,8 @@ _TABLE = {
         "05_packed_sequences",
     ),
     "wrong lengths": (
-        "the lengths given to pack_padded_sequence include padding.",
-        "pass the true lengths.",
+        "the lengths that are handed on include padding.",
+        "pass the true lengths to pack_padded_sequence, or to the loss: of inputs and of targets.",
         "05_packed_sequences",
     ),
     "lengths from values": (
@@ -160,9 +160,7 @@ UNKNOWN = Cause(
 )
 
 
-def find_cause(
-    subject: Subject, make_runner: Callable[[torch.dtype], Runner], failed: set[str]
-) -> Cause:
+def find_cause(subject: Subject, failed: set[str]) -> Cause:
     """The likely cause of these failures, or ``UNKNOWN`` with the place where results part."""
     if "alone" in failed and not failed & {"values", "amount"} and subject.is_loss:
         return CAUSES["loss over padding"]
@@ -175,7 +173,7 @@ def find_cause(
             chosen = choose_rows(subject.supply.lengths, rows)
             few = Subject(subject.runner, subject.supply.pick(chosen), subject.precision)
             known: dict[tuple, Trace] = {}
-            for pair in _pairs(few, make_runner, failed):
+            for pair in _pairs(few, failed):
                 found = _examine(pair, known)
                 if found is not None and found.name != "unknown":
                     return found
@@ -278,9 +276,7 @@ def _add_gradients(trace: Trace, rows: Tensor, seed: int) -> None:
         value.gradient = torch.zeros_like(value.content) if gradient is None else gradient
 
 
-def _pairs(
-    subject: Subject, make_runner: Callable[[torch.dtype], Runner], failed: set[str]
-) -> Iterator[Pair]:
+def _pairs(subject: Subject, failed: set[str]) -> Iterator[Pair]:
     rows, steps, more = _telling_sizes(subject)
     device = subject.base.tensors[0].device
     everything = torch.ones(len(rows), dtype=torch.bool, device=device)
@@ -296,13 +292,11 @@ def _pairs(
         yield replace(pair("values", base, zeros), only="lengths from values")
     if failed & {"values", "leak", "alone", "parameters"}:
         yield pair("values", base, make(rows, steps, pads=1))
-        if subject.precision.dtype == torch.float64:
-            # What overflows does so in single precision first, where pads are large.
-            yield _single_pair(subject, make_runner, rows, steps, pair)
         yield pair("values", base, make(rows, steps, pads=3, large=True))
     if failed & {"amount", "alone"}:
         yield pair("amount", base, make(rows, more))
         yield pair("amount", base, make(rows, subject.supply.longest))
+        yield _far_pair(subject)
     if not subject.is_loss and failed & {"mates", "alone", "order"}:
         for odd in (0, 1):
             others = [row for row in rows if row % 2 != odd]
@@ -315,16 +309,17 @@ def _pairs(
             yield Pair("alone", View(base, sequences, one), alone, subject)
 
 
-def _single_pair(
-    subject: Subject, make_runner: Callable, rows: list[int], steps: tuple[int, ...], pair: Callable
-) -> Pair:
-    runner = make_runner(torch.float32)
-    runner.reading, runner.draws = subject.runner.reading, subject.runner.draws
-    single = Subject(
-        runner, subject.supply.changed(dtype=torch.float32), Precision.of(torch.float32)
+def _far_pair(subject: Subject) -> Pair:
+    """One sequence, twice, with as much padding as the batch has and with several times as much."""
+    supply = subject.supply
+    rows, both = [supply.shortest] * 2, torch.ones(2, dtype=torch.bool)
+    sequences = torch.tensor(rows)
+    device = subject.base.tensors[0].device
+    near, far = (
+        View(supply.feed(rows, supply.far_steps(factor)), sequences.to(device), both.to(device))
+        for factor in (1, FAR)
     )
-    a, b = (single.supply.feed(rows, steps, pads=3, large=large) for large in (False, True))
-    return replace(pair("values", a, b), subject=single)
+    return Pair("amount", near, far, subject)
 
 
 def _telling_sizes(subject: Subject) -> tuple[list[int], tuple[int, ...], tuple[int, ...]]:
@@ -373,7 +368,10 @@ def _examine(pair: Pair, known: dict[tuple, Trace]) -> Cause | None:
     comparison = Comparison(first, second, (pair.first, pair.second), floor)
     found, lost = comparison.culprit(), comparison.lost_order()
     if found is None and lost is None:
-        return None
+        if comparison.parted is None:
+            return None
+        names = " and ".join(event.name.strip("_") for event in comparison.parted)
+        return replace(UNKNOWN, where=f"the two runs part at {names}")
     event, number = found or (lost, lost.outputs[0])
     name = name_cause(pair, comparison, event, number) if lost is None else "lost order"
     if name == "unknown" and pair.question == "mates" and runner.train:
@@ -383,5 +381,6 @@ def _examine(pair: Pair, known: dict[tuple, Trace]) -> Cause | None:
     if pair.only not in (None, name):
         return None
     operation = event.name.strip("_")
-    place = f"{event.path} ({type(event.module).__name__}), " if event.path else ""
+    path = ".".join(part for part in event.path.split(".") if part != "_orig_mod")
+    place = f"{path} ({type(event.module).__name__}), " if path else ""
     return replace(CAUSES.get(name, UNKNOWN), where=f"{place}{operation}")
