@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from course_utils.padcheck.arguments import Refused
-from course_utils.padcheck.feeding import Feed
+from course_utils.padcheck.feeding import FAR, Feed
 from course_utils.padcheck.report import Finding, QuestionName
 from course_utils.padcheck.subject import GradientGap, Subject, deviation
 
@@ -44,9 +44,6 @@ MEANINGS: dict[QuestionName, tuple[str, str]] = {
     ),
 }
 PINNED = "pads hold what they must; more or less of them, and each row alone, stand for it."
-# The padding far beyond what training ever saw, asked of one row only.
-FAR = 5
-
 Attempt = tuple[str, Callable[[], float]]
 
 
@@ -145,7 +142,7 @@ def _far(subject: Subject) -> float:
     supply, row = subject.supply, [subject.supply.shortest]
     near, far = (
         subject.runner.results(
-            supply.feed(row, [factor * n + axis for axis, n in enumerate(supply.longest)], pads=4),
+            supply.feed(row, supply.far_steps(factor), pads=4),
             grad=False,
         )
         for factor in (1, FAR)

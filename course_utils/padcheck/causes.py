@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,10 +10,10 @@ from torch import Tensor
 
 from course_utils.padcheck.arguments import Refused
 from course_utils.padcheck.comparing import Comparison, Pair, name_cause
-from course_utils.padcheck.feeding import Feed, Supply, choose_rows
-from course_utils.padcheck.running import Runner, first_line, weighted_sum
-from course_utils.padcheck.subject import Precision, Subject, deviation
-from course_utils.padcheck.watching import Trace, View
+from course_utils.padcheck.feeding import FAR, Feed, Supply, choose_rows
+from course_utils.padcheck.running import first_line
+from course_utils.padcheck.subject import Subject, deviation
+from course_utils.padcheck.watching import Trace, View, add_gradients, record
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ _TABLE = {
         "05_packed_sequences",
     ),
     "wrong lengths": (
-        "the lengths given to pack_padded_sequence include padding.",
-        "pass the true lengths.",
+        "the lengths that are handed on include padding.",
+        "pass the true lengths to pack_padded_sequence, or to the loss: of inputs and of targets.",
         "05_packed_sequences",
     ),
     "lengths from values": (
@@ -160,34 +160,16 @@ UNKNOWN = Cause(
 )
 
 
-def find_cause(
-    subject: Subject, make_runner: Callable[[torch.dtype], Runner], failed: set[str]
-) -> Cause:
+def find_cause(subject: Subject, failed: set[str]) -> Cause:
     """The likely cause of these failures, or ``UNKNOWN`` with the place where results part."""
-    if "alone" in failed and not failed & {"values", "amount"} and subject.is_loss:
-        return CAUSES["loss over padding"]
-    located = None
     try:
-        found = _asked_otherwise(subject, failed)
-        if found is not None:
-            return found
-        for rows in (3, None):
-            chosen = choose_rows(subject.supply.lengths, rows)
-            few = Subject(subject.runner, subject.supply.pick(chosen), subject.precision)
-            known: dict[tuple, Trace] = {}
-            for pair in _pairs(few, make_runner, failed):
-                found = _examine(pair, known)
-                if found is not None and found.name != "unknown":
-                    return found
-                located = located or found
-            if len(chosen) == len(subject.supply):
-                break
-    except Exception as error:  # whatever happens here, the verdict stands
-        return located or replace(UNKNOWN, where=f"could not be traced: {first_line(error)}")
-    return located or UNKNOWN
+        name, where = _asked_otherwise(subject, failed) or _traced(subject, failed)
+    except Exception as error:  # whatever happens in the search, the verdict stands
+        name, where = UNKNOWN.name, f"could not be traced: {first_line(error)}"
+    return replace(UNKNOWN if name == UNKNOWN.name else CAUSES[name], where=where)
 
 
-def _asked_otherwise(subject: Subject, failed: set[str]) -> Cause | None:
+def _asked_otherwise(subject: Subject, failed: set[str]) -> tuple[str, str] | None:
     """Would the model pass with the pads that it was given, or with padding on the left?"""
     if not failed & {"values", "amount", "alone"}:
         return None
@@ -195,14 +177,31 @@ def _asked_otherwise(subject: Subject, failed: set[str]) -> Cause | None:
     if source.pad is None and source.old_pad is not None:
         marked = subject.supply.changed(pads=source.old_pad)
         if _passes(subject, marked):
-            hint = f"With pads of {source.old_pad:g} it passes: pad_marker={source.old_pad:g}."
+            hint = f"with pads of {source.old_pad:g} it passes: say pad_marker={source.old_pad:g}"
             if _looks_at_pads(subject, marked):
-                return replace(CAUSES["lengths from values"], where=hint.rstrip("."))
-            subject.remarks.append(hint)
+                return "lengths from values", hint
+            subject.remarks.append(f"{hint.capitalize()}, if they always hold it.")
     left = subject.supply.changed(side="left")
     if subject.supply.side == "right" and _passes(subject, left) and _heeds_lengths(subject, left):
-        return CAUSES["padding side"]
+        return "padding side", ""
     return None
+
+
+def _traced(subject: Subject, failed: set[str]) -> tuple[str, str]:
+    """The cause that traces of a few rows tell, or of all rows, and where it is."""
+    located = None
+    for rows in (3, None):
+        chosen = choose_rows(subject.supply.lengths, rows)
+        few = Subject(subject.runner, subject.supply.pick(chosen), subject.precision)
+        known: dict[tuple, Trace] = {}
+        for pair in _pairs(few, failed):
+            found = _examine(pair, known)
+            if found is not None and found[0] != UNKNOWN.name:
+                return found
+            located = located or found
+        if len(chosen) == len(subject.supply):
+            break
+    return located or (UNKNOWN.name, "")
 
 
 def _passes(subject: Subject, supply: Supply) -> bool:
@@ -250,37 +249,7 @@ def _looks_at_pads(subject: Subject, marked: Supply) -> bool:
     return False
 
 
-def record(runner: Runner, feed: Feed) -> Trace:
-    """Run the model on a batch and note every operation."""
-    trace = Trace()
-    leaves = [t.clone().requires_grad_(t.is_floating_point()) for t in feed.tensors]
-    with trace.hooked(runner.model):
-        tensors = [t.clone() if t.is_floating_point() else t for t in leaves]
-        with trace:
-            result = runner.result(feed, tensors=tensors)
-    trace.result, trace.result_number = runner.reading.rows(result, feed), trace.number(result)
-    return trace
-
-
-def _add_gradients(trace: Trace, rows: Tensor, seed: int) -> None:
-    """How much the results of these rows depend on every value that was met."""
-    generator = torch.Generator("cpu").manual_seed(seed)
-    chosen = trace.result
-    if len(chosen) == len(rows):
-        chosen = [row for row, wanted in zip(chosen, rows.tolist(), strict=True) if wanted]
-    weights = [torch.randn(row.shape, generator=generator, device="cpu") for row in chosen]
-    total = weighted_sum(chosen, weights)
-    values = [v for v in trace.values if v.tensor.requires_grad]
-    if not total.requires_grad:
-        return
-    found = torch.autograd.grad(total, [v.tensor for v in values], allow_unused=True)
-    for value, gradient in zip(values, found, strict=True):
-        value.gradient = torch.zeros_like(value.content) if gradient is None else gradient
-
-
-def _pairs(
-    subject: Subject, make_runner: Callable[[torch.dtype], Runner], failed: set[str]
-) -> Iterator[Pair]:
+def _pairs(subject: Subject, failed: set[str]) -> Iterator[Pair]:
     rows, steps, more = _telling_sizes(subject)
     device = subject.base.tensors[0].device
     everything = torch.ones(len(rows), dtype=torch.bool, device=device)
@@ -296,13 +265,11 @@ def _pairs(
         yield replace(pair("values", base, zeros), only="lengths from values")
     if failed & {"values", "leak", "alone", "parameters"}:
         yield pair("values", base, make(rows, steps, pads=1))
-        if subject.precision.dtype == torch.float64:
-            # What overflows does so in single precision first, where pads are large.
-            yield _single_pair(subject, make_runner, rows, steps, pair)
         yield pair("values", base, make(rows, steps, pads=3, large=True))
     if failed & {"amount", "alone"}:
         yield pair("amount", base, make(rows, more))
         yield pair("amount", base, make(rows, subject.supply.longest))
+        yield _far_pair(subject)
     if not subject.is_loss and failed & {"mates", "alone", "order"}:
         for odd in (0, 1):
             others = [row for row in rows if row % 2 != odd]
@@ -315,16 +282,17 @@ def _pairs(
             yield Pair("alone", View(base, sequences, one), alone, subject)
 
 
-def _single_pair(
-    subject: Subject, make_runner: Callable, rows: list[int], steps: tuple[int, ...], pair: Callable
-) -> Pair:
-    runner = make_runner(torch.float32)
-    runner.reading, runner.draws = subject.runner.reading, subject.runner.draws
-    single = Subject(
-        runner, subject.supply.changed(dtype=torch.float32), Precision.of(torch.float32)
+def _far_pair(subject: Subject) -> Pair:
+    """One sequence, twice, with as much padding as the batch has and with several times as much."""
+    supply = subject.supply
+    rows, both = [supply.shortest] * 2, torch.ones(2, dtype=torch.bool)
+    sequences = torch.tensor(rows)
+    device = subject.base.tensors[0].device
+    near, far = (
+        View(supply.feed(rows, supply.far_steps(factor)), sequences.to(device), both.to(device))
+        for factor in (1, FAR)
     )
-    a, b = (single.supply.feed(rows, steps, pads=3, large=large) for large in (False, True))
-    return replace(pair("values", a, b), subject=single)
+    return Pair("amount", near, far, subject)
 
 
 def _telling_sizes(subject: Subject) -> tuple[list[int], tuple[int, ...], tuple[int, ...]]:
@@ -356,7 +324,7 @@ def _unused(start: int, sizes: set[int]) -> int:
     return start
 
 
-def _examine(pair: Pair, known: dict[tuple, Trace]) -> Cause | None:
+def _examine(pair: Pair, known: dict[tuple, Trace]) -> tuple[str, str] | None:
     """The cause that a pair of batches tells; the last first trace is in ``known``."""
     subject, runner = pair.subject, pair.subject.runner
     try:
@@ -365,7 +333,7 @@ def _examine(pair: Pair, known: dict[tuple, Trace]) -> Cause | None:
             known.clear()
             known[key] = record(runner, pair.first.feed)
             # Before the second run, which may write into buffers that the first one still needs.
-            _add_gradients(known[key], pair.first.rows, subject.supply.seed)
+            add_gradients(known[key], pair.first.rows, subject.supply.seed)
         first, second = known[key], record(runner, pair.second.feed)
     except (Refused, RuntimeError, ValueError):
         return None
@@ -373,7 +341,10 @@ def _examine(pair: Pair, known: dict[tuple, Trace]) -> Cause | None:
     comparison = Comparison(first, second, (pair.first, pair.second), floor)
     found, lost = comparison.culprit(), comparison.lost_order()
     if found is None and lost is None:
-        return None
+        if comparison.parted is None:
+            return None
+        names = " and ".join(event.name.strip("_") for event in comparison.parted)
+        return UNKNOWN.name, f"the two runs part at {names}"
     event, number = found or (lost, lost.outputs[0])
     name = name_cause(pair, comparison, event, number) if lost is None else "lost order"
     if name == "unknown" and pair.question == "mates" and runner.train:
@@ -383,5 +354,6 @@ def _examine(pair: Pair, known: dict[tuple, Trace]) -> Cause | None:
     if pair.only not in (None, name):
         return None
     operation = event.name.strip("_")
-    place = f"{event.path} ({type(event.module).__name__}), " if event.path else ""
-    return replace(CAUSES.get(name, UNKNOWN), where=f"{place}{operation}")
+    path = ".".join(part for part in event.path.split(".") if part != "_orig_mod")
+    place = f"{path} ({type(event.module).__name__}), " if path else ""
+    return name, f"{place}{operation}"

@@ -134,6 +134,8 @@ class _Check:
         self.model, self.supply, self.options = model, supply, options
         self.progress = progress
         self.remarks: list[str] = []
+        self.failing: Subject | None = None
+        """In a lower precision, if the model fails there only."""
 
     def report(self) -> Report:
         subject = self._subject()
@@ -143,7 +145,7 @@ class _Check:
         cause: Cause | None = None
         if failed:
             self._check_repeatable(subject)
-            cause = find_cause(subject, self._runner, failed)
+            cause = find_cause(self.failing or subject, failed)
         self._remark(subject)
         cells = subject.cells[0] if subject.cells else None
         return Report(
@@ -181,17 +183,11 @@ class _Check:
         Autocast does nothing to double precision, so that what it does is seen here, too.
         """
         self._say_precision(subject)
-        if subject.runner.dtype != torch.float64 or any(
-            finding.outcome == "failed" for finding in found.values()
-        ):
-            return
-        lower = self._lower(subject)
+        lower = self._lower(subject, found)
         if lower is None:
             return
-        large = lower.supply.feed(steps=lower.supply.other_steps[1], pads=3, large=True)
         try:
-            moved = deviation(lower.runner.results(large, grad=False), subject.results)
-            if moved <= lower.precision.floor:
+            if _with_large_pads(lower, subject.results) <= lower.precision.floor:
                 return
             if not lower.noise <= lower.precision.chaos:
                 raise Refused("there, rounding alone is visible")
@@ -200,7 +196,7 @@ class _Check:
                 again = ask(lower)
                 if found[name].outcome == "passed" and again.outcome == "failed":
                     meaning = f"in {_name(lower.precision.dtype)}, {again.meaning}"
-                    found[name] = replace(again, meaning=meaning)
+                    found[name], self.failing = replace(again, meaning=meaning), lower
                     return
         except Refused as refusal:
             self.remarks.append(f"Not asked in single precision: {refusal}.")
@@ -210,9 +206,11 @@ class _Check:
             return ask_loss(subject, self.options.reduction)[0]
         return asking.ask_alone(subject)
 
-    def _lower(self, subject: Subject) -> Subject | None:
-        """The same in single precision, and below it where autocast is at work."""
-        if subject.precision.dtype != torch.float64:
+    def _lower(self, subject: Subject, found: dict[QuestionName, Finding]) -> Subject | None:
+        """The same in single precision, and below it where autocast is at work; None if known."""
+        failed = any(finding.outcome == "failed" for finding in found.values())
+        rounded = subject.precision.dtype != torch.float64 and self.autocast is None
+        if failed or rounded or subject.runner.dtype != torch.float64:
             return None
         runner = self._runner(torch.float32)
         runner.reading, runner.draws = subject.runner.reading, subject.runner.draws
@@ -283,7 +281,7 @@ class _Check:
                 f"Asked in {_name(dtype)}; the model computes in {_name(lowest)} inside, so "
                 f"deviations up to {subject.precision.floor:.1g} are rounding."
             )
-        elif self.autocast is not None:
+        if self.autocast not in (None, lowest):
             floor = Precision.of(self.autocast).floor
             self.remarks.append(
                 f"Autocast leaves {_name(dtype)} alone: values, amount and alone were also asked "
@@ -312,6 +310,18 @@ class _Check:
         pinned = [f"{s.name} hold {s.pad:g}" for s in self.supply.sources if s.pad is not None]
         if pinned:
             self.remarks.append(f"Pads of {', of '.join(pinned)}, and nothing else.")
+
+
+def _with_large_pads(lower: Subject, expected: list[Tensor]) -> float:
+    """How far results in a lower precision are from the usual ones where pads are large."""
+    refused: Refused | None = None
+    for steps in (lower.supply.other_steps[1], lower.supply.given):
+        feed = lower.supply.feed(steps=steps, pads=3, large=True)
+        try:
+            return deviation(lower.runner.results(feed, grad=False), expected)
+        except Refused as refusal:
+            refused = refusal
+    raise refused
 
 
 def _watch(runner: Runner, supply: Supply) -> PrecisionWatch:

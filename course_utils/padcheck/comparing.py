@@ -6,7 +6,6 @@ there, at a place that the result depends on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +34,7 @@ _READING = {"__getitem__", "select", "index_select", "gather", "take_along_dim",
             "unbind", "take", "split", "chunk"}  # fmt: skip
 _STATISTICS = {"batch_norm", "instance_norm", "group_norm", "layer_norm", "rms_norm", "var", "std",
                "var_mean", "std_mean", "normalize", "norm", "quantile", "median"}  # fmt: skip
+_CONSTANTS = {"full", "full_like", "new_full", "fill_", "tensor", "new_tensor"}
 _RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
 
 
@@ -64,6 +64,8 @@ class Comparison:
     ) -> None:
         self.traces, self.views, self.tolerance = (first, second), views, tolerance
         self.twins: dict[int, int] = {}
+        self.parted: tuple[Event, ...] | None = None
+        """Where the two runs stop doing the same, if they do."""
         self._known: dict[int, Tensor | None] = {}
         self._orders: dict[int, Tensor] = {}
 
@@ -88,7 +90,7 @@ class Comparison:
             return None
         value, axes = self.traces[0].values[number], self.axes(number)
         content, other = self.contents(number)
-        if content.dim() != other.dim() or content.is_nested or content.is_complex():
+        if content.dim() != other.dim() or content.is_nested:
             return None
         views = [view.take(self._orders.get(number)) for view in self.views]
         try:
@@ -133,6 +135,7 @@ class Comparison:
         weak = unsure = None
         for event, twin in zip(first.events, second.events, strict=False):
             if event.name != twin.name or len(event.outputs) != len(twin.outputs):
+                self.parted = event, twin
                 break
             self._pair(event, twin)
             if any(self.dirty(number) for number in event.inputs):
@@ -146,6 +149,10 @@ class Comparison:
                     unsure = unsure or (event, number)
                 else:
                     return event, number
+        more = max(first.events, second.events, key=len)[
+            min(len(first.events), len(second.events)) :
+        ]
+        self.parted = self.parted or tuple(more[:1]) or None
         return weak or unsure
 
     def lost_order(self) -> Event | None:
@@ -167,7 +174,11 @@ class Comparison:
         for number in event.outputs:
             if order is not None:
                 self._orders[number] = order
-            if event.name in _UNWRITTEN or self._uncertain(event, number):
+            # Indices, and lengths in another order, have nothing to do with those of one row.
+            alone = self.views[0].feed.rows != self.views[1].feed.rows
+            whole = not self.traces[0].values[number].content.is_floating_point()
+            unclear = event.name in _UNWRITTEN or (alone and whole)
+            if unclear or self._uncertain(event, number):
                 self._known[number] = None
 
     def _permutation(self, source: int, output: int) -> Tensor | None:
@@ -187,17 +198,12 @@ class Comparison:
 
 def different(a: Tensor, b: Tensor, tolerance: float) -> Tensor:
     """Where two tensors differ by more than rounding, relative to the size of the first."""
-    if not a.is_floating_point():
+    if not (a.is_floating_point() or a.is_complex()):
         return a != b
     finite = a.abs()[a.isfinite()]
     size = finite.max() if finite.numel() else 0
     same = (a == b) | (a.isnan() & b.isnan())
     return ~same & ~((a - b).abs() <= tolerance * size)
-
-
-def compared(pairs: Iterable[tuple[Tensor, Tensor]]) -> bool:
-    """Whether any pair of tensors differs anywhere, shapes included."""
-    return any(a.shape != b.shape or bool((a != b).any()) for a, b in pairs)
 
 
 def name_cause(pair: Pair, comparison: Comparison, event: Event, number: int) -> str:
@@ -209,11 +215,18 @@ def name_cause(pair: Pair, comparison: Comparison, event: Event, number: int) ->
     if _overflows(comparison, number):
         return "overflow in the pads"
     loss = pair.subject.is_loss
-    if not output.content.is_floating_point():
+    last = output.content.dim() - 1
+    if event.name.startswith("fft_") or (event.name == "linear" and source and last in source.time):
+        return "mixing over steps"
+    if event.name in ("_pack_padded_sequence", "ctc_loss"):
+        return "wrong lengths"
+    if not (output.content.is_floating_point() or output.content.is_complex()):
         if axes.time and output.content.dtype != torch.bool and event.inputs:
             return "loss over padding" if loss else "unknown"  # targets that are pads
         if not event.inputs:
             return "shifted positions"
+        if pair.question == "amount" and event.name in _CONSTANTS:
+            return "wrong lengths"
         return "lengths from values" if pair.question in ("values", "amount") else "unknown"
     if event.name in _RECURRENT:
         return _recurrent(pair, event, number, source)
@@ -233,8 +246,6 @@ def name_cause(pair: Pair, comparison: Comparison, event: Event, number: int) ->
         return "pooling over padding" if pair.question == "amount" and not shared else "unknown"
     if event.name in _POOLING or "avg_pool" in event.name:
         return "pooling over padding"
-    if event.name == "_pack_padded_sequence":
-        return "wrong lengths"
     if event.name in ("view", "reshape", "unflatten"):
         return "layout"
     return _moved(pair, comparison, event, number)

@@ -15,6 +15,8 @@ from course_utils.sequences import Side, lengths_to_mask, unpad_batch
 # Pads a thousand times larger than the data, unless a product of the two would then exceed what
 # a mask of -1e4 on scores holds back.
 LARGE = 1000.0
+# The padding far beyond what training ever saw, asked of one row only.
+FAR = 5
 
 # Where the page of recipes treats a call that was refused.
 PAGE = "docs/padcheck.md"
@@ -223,6 +225,10 @@ class Supply:
             tuple(factor * n + more + axis for axis, n in enumerate(self.longest))
             for factor, more in ((1, 1), (2, 0))
         ]
+
+    def far_steps(self, factor: int) -> list[int]:
+        """So many times the longest sequence on every axis, no two axes alike."""
+        return [factor * n + axis for axis, n in enumerate(self.longest)]
 
     def feed(
         self,

@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from course_utils.padcheck.arguments import Call, Reading, Refused
 from course_utils.padcheck.feeding import Feed, see
-from course_utils.padcheck.watching import PrecisionWatch, SameNoise, hookable
+from course_utils.padcheck.watching import PrecisionWatch, SameNoise, hookable, weighted_sum
 
 
 @dataclass(frozen=True)
@@ -283,15 +283,6 @@ def _without_dropout(module: nn.Module, train: bool) -> None:
     for name, value in vars(module).items():
         if "drop" in name.lower() and isinstance(value, float):
             setattr(module, name, 0.0)
-
-
-def weighted_sum(rows: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
-    """The weighted sum of all finite results, a scalar."""
-    parts = [
-        (row * weight.to(row))[row.detach().isfinite()].sum()
-        for row, weight in zip(rows, weights, strict=True)
-    ]
-    return torch.stack(parts).sum()
 
 
 def _gradients(
