@@ -234,7 +234,7 @@ POOLING = [
     vector("exp pool of bounded scores, masked", lambda: Between(exp_softmax_pool)),
     vector("careless exp", Raw, "overflow in the pads", real_dtype=torch.float32, tolerance=1e-4),
     vector("sum of the top two", lambda: Between(top_two), "maximum over padding",
-           UNKNOWN),
+           "pooling over padding", UNKNOWN),
     vector("sum of the top two, masked", lambda: Between(masked_top_two)),
     vector("mean and deviation", lambda: Between(deviation_pool, size=2 * HIDDEN),
            "pooling over padding"),
