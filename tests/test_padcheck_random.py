@@ -19,7 +19,7 @@ models = st.fixed_dictionaries(
         "inner": st.lists(st.sampled_from(INNER), max_size=4),
         "end": st.sampled_from(ENDS),
         "tokens": st.booleans(),
-        "lengths": st.lists(st.integers(1, 7), min_size=2, max_size=5).filter(
+        "lengths": st.lists(st.integers(1, 7), min_size=2, max_size=8).filter(
             lambda lengths: len(set(lengths)) > 1
         ),
         "spare": st.integers(0, 2),

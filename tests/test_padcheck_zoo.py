@@ -51,6 +51,7 @@ def test_verdict_and_cause(specimen):
     for seed in SEEDS:
         report = ask(specimen, seed)
         assert report.ok is specimen.right, f"seed {seed}: {report}"
+        assert bool(report) is specimen.right
         assert well_named(specimen, report, seed), f"seed {seed}: {report.cause}"
 
 

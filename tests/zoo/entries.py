@@ -10,8 +10,13 @@ import torch
 from torch import Tensor
 
 FEATURES, HIDDEN, OUTPUT, TOKENS, CLASSES = 3, 8, 2, 12, 4
-# (lengths, pads of the longest row): T = 7, T = 8, B = T, and a sequence of one step.
-SIZES = [((5, 3, 7, 2, 4), 0), ((4, 7, 2, 6, 3), 1), ((5, 3, 2, 4, 5), 0), ((1, 6, 5, 3), 2)]
+# (lengths, pads of the longest row): T = 7, eight rows, B = T, a sequence of one step.
+SIZES = [
+    ((5, 3, 7, 2, 4), 0),
+    ((4, 7, 2, 6, 3, 5, 1, 3), 1),
+    ((5, 3, 2, 4, 5), 0),
+    ((1, 6, 5, 3), 2),
+]
 
 # No cause has a name for it: then the first module and operation that differ are named.
 UNKNOWN = "unknown"

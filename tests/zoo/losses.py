@@ -252,7 +252,8 @@ LOSSES = [
     loss("ctc", Ctc, data=with_labels(0)),
     loss("ctc, mean", lambda: Ctc(reduction="mean"), data=with_labels(None), weights=per_label),
     loss("ctc over T", lambda: Ctc("steps"), OVER, "wrong lengths", data=with_labels(0)),
-    loss("ctc with full target lengths", lambda: Ctc("labels"), OVER, "wrong lengths", data=with_labels(0)),
+    loss("ctc with full target lengths", lambda: Ctc("labels"), OVER, "wrong lengths",
+         data=with_labels(0)),
     loss("ctc with full target lengths, random pads", lambda: Ctc("labels"), OVER, "wrong lengths",
          data=with_labels(None)),
 ]  # fmt: skip

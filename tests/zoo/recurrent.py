@@ -261,6 +261,7 @@ RECURRENT = [
     steps("forward loop of steps", lambda: Loop(nn.RNNCell, False, True)),
     steps("view for transpose", Swapped, "layout"),
     steps("time-major", TimeMajor, call=_time_major),
+    steps("time-major, T = B", TimeMajor, call=_time_major, data=same_count),
     steps("time-major, T = B, not told", Forgot, "layout", data=same_count),
     vector("left state", lambda: LeftState(False), "left padding", side="left"),
     vector("left state, carried", lambda: LeftState(True), side="left"),
