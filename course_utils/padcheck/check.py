@@ -227,14 +227,14 @@ class _Check:
         dtype, supply = self.options.dtype, self.supply
         try:
             runner = self._runner(dtype)
-            runner.reading = find_reading(runner, supply, self.options, self.remarks)
+            runner.reading = find_reading(runner.quiet, supply, self.options, self.remarks)
         except Refused as refusal:
             own = self._own_dtype()
             if own == dtype:
                 raise ValueError(_refused(refusal)) from refusal
             supply, runner = self.supply.changed(dtype=own), self._runner(own)
             try:
-                runner.reading = find_reading(runner, supply, self.options, self.remarks)
+                runner.reading = find_reading(runner.quiet, supply, self.options, self.remarks)
             except Refused as again:
                 raise ValueError(_refused(again)) from again
             self.remarks.append(
