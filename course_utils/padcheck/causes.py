@@ -165,7 +165,7 @@ def find_cause(subject: Subject, failed: set[str]) -> Cause:
     """The likely cause of these failures, or ``UNKNOWN`` with the place where results part."""
     try:
         name, where = _asked_otherwise(subject, failed) or _traced(subject, failed)
-    except Exception as error:  # whatever happens in the search, the verdict stands
+    except Exception as error:  # the verdict stands, whatever happens here
         name, where = UNKNOWN.name, f"could not be traced: {first_line(error)}"
     return replace(UNKNOWN if name == UNKNOWN.name else CAUSES[name], where=where)
 
