@@ -13,7 +13,7 @@ from course_utils.data import Batch, SequenceDataset, small_batch
 from course_utils.lessons.clinic import PATIENTS, admit, source_message
 from course_utils.lessons.field_guide import MESSAGES, field_guide_message, printable
 from course_utils.models import MaskedRNN, gradients, oracle
-from course_utils.padcheck import padcheck
+from course_utils.padcheck import Padded, padcheck
 from course_utils.sequences import lengths_of, lengths_to_mask, pad_batch
 from course_utils.training import step_mse_loss
 
@@ -40,7 +40,7 @@ double = {"dtype": torch.float64}
 def examine(name: str, model: torch.nn.Module, lengths: tuple[int, ...], seed: int):
     inputs = pad_batch(small_batch(lengths, seed=seed, **double))
     targets = (
-        [pad_batch(small_batch(lengths, 2, seed=seed + 1, **double))]
+        [Padded(pad_batch(small_batch(lengths, 2, seed=seed + 1, **double)), lengths)]
         if name == "wrong divisor"
         else []
     )

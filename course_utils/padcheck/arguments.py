@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,6 @@ from torch import Tensor, nn
 from course_utils.checks import Lengths, check_count, check_lengths, check_number
 from course_utils.padcheck.feeding import Feed, Padded, Source, Supply, Unpadded, choose_rows, see
 from course_utils.sequences import Side, unpad_batch
-
-if TYPE_CHECKING:
-    from course_utils.padcheck.running import Runner
 
 Kind = Literal["steps", "vector", "loss"]
 Call = Callable[..., Any]
@@ -233,16 +230,17 @@ def unexpected_shape(result: Tensor, feed: Feed) -> str:
 
 
 Shapes = Sequence[tuple[Feed, Tensor]]
+Run = Callable[[Feed], Tensor]
 
 
-def find_reading(runner: Runner, supply: Supply, options: Options, remarks: list[str]) -> Reading:
+def find_reading(run: Run, supply: Supply, options: Options, remarks: list[str]) -> Reading:
     """How to read the results, told by their shapes in small batches of different lengths.
 
     Raises:
         Refused: the model refuses the batch as given.
         ValueError: a result of another shape, or of one that can be read two ways.
     """
-    found = _probe(runner, supply)
+    found = _probe(run, supply)
     if options.out_lengths is not None:
         return Reading("steps", 0, options.out_lengths)
     if options.output in ("loss", "vector"):
@@ -256,7 +254,7 @@ def find_reading(runner: Runner, supply: Supply, options: Options, remarks: list
         shape and shape[0] == feed.rows for shape, (feed, _) in zip(shapes, found, strict=True)
     )
     if not whole or not (axes or still) or (options.output == "steps" and not axes):
-        raise ValueError(_unexpected(runner, supply, found))
+        raise ValueError(_unexpected(run, supply, found))
     if options.output is None and still and axes:
         raise ValueError(
             f"the result has shape {shapes[0]}, and its second axis may count steps or features: "
@@ -270,17 +268,17 @@ def find_reading(runner: Runner, supply: Supply, options: Options, remarks: list
     return Reading("steps", axes[0])
 
 
-def _unexpected(runner: Runner, supply: Supply, found: Shapes) -> str:
+def _unexpected(run: Run, supply: Supply, found: Shapes) -> str:
     """The sentence about the shape, for the batch as given where the model takes it."""
     feed, result = found[0]
     try:
         whole = supply.feed(steps=supply.given)
-        return unexpected_shape(runner.result(whole, grad=False), whole)
+        return unexpected_shape(run(whole), whole)
     except Refused:
         return unexpected_shape(result, feed)
 
 
-def _probe(runner: Runner, supply: Supply) -> Shapes:
+def _probe(run: Run, supply: Supply) -> Shapes:
     """Results of two rows and of one, with different padding; of the whole batch at the worst."""
     longest = max(range(len(supply)), key=supply.sizes.__getitem__)
     pair = [longest, next(r for r in (supply.shortest, 0, 1) if r != longest)]
@@ -290,12 +288,12 @@ def _probe(runner: Runner, supply: Supply) -> Shapes:
     found = []
     for feed in small:
         try:
-            found.append((feed, runner.result(feed, grad=False)))
+            found.append((feed, run(feed)))
         except Refused:
             continue
     if len(found) < 2:
         feed = supply.feed(steps=supply.given)
-        found.insert(0, (feed, runner.result(feed, grad=False)))
+        found.insert(0, (feed, run(feed)))
     return found
 
 

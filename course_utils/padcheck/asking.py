@@ -140,13 +140,8 @@ def _shuffled(
 def _far(subject: Subject) -> float:
     """The shortest row with several times as much padding as the batch has."""
     supply, row = subject.supply, [subject.supply.shortest]
-    near, far = (
-        subject.runner.results(
-            supply.feed(row, supply.far_steps(factor), pads=4),
-            grad=False,
-        )
-        for factor in (1, FAR)
-    )
+    feeds = (supply.feed(row, supply.far_steps(factor), pads=4) for factor in (1, FAR))
+    near, far = (subject.runner.results(feed, grad=False) for feed in feeds)
     return deviation(far, near)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -9,11 +10,11 @@ import torch
 from torch import Tensor
 
 from course_utils.padcheck.arguments import Refused
-from course_utils.padcheck.comparing import Comparison, Pair, name_cause
+from course_utils.padcheck.comparing import Comparison, Pair, add_gradients, name_cause, record
 from course_utils.padcheck.feeding import FAR, Feed, Supply, choose_rows
 from course_utils.padcheck.running import first_line
 from course_utils.padcheck.subject import Subject, deviation
-from course_utils.padcheck.watching import Trace, View, add_gradients, record
+from course_utils.padcheck.watching import Trace, View
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def find_cause(subject: Subject, failed: set[str]) -> Cause:
     """The likely cause of these failures, or ``UNKNOWN`` with the place where results part."""
     try:
         name, where = _asked_otherwise(subject, failed) or _traced(subject, failed)
-    except Exception as error:  # whatever happens in the search, the verdict stands
+    except Exception as error:  # the verdict stands, whatever happens here
         name, where = UNKNOWN.name, f"could not be traced: {first_line(error)}"
     return replace(UNKNOWN if name == UNKNOWN.name else CAUSES[name], where=where)
 
@@ -235,10 +236,8 @@ def _heeds_lengths(subject: Subject, supply: Supply) -> bool:
 
 def _looks_at_pads(subject: Subject, marked: Supply) -> bool:
     """Whether a comparison inside the model comes out otherwise with other pads."""
-    traces = [
-        record(subject.runner, supply.feed(steps=supply.given))
-        for supply in (subject.supply, marked)
-    ]
+    feeds = (supply.feed(steps=supply.given) for supply in (subject.supply, marked))
+    traces = [record(subject.runner, feed) for feed in feeds]
     for event, twin in zip(*(trace.events for trace in traces), strict=False):
         if event.name != twin.name:
             return True
@@ -259,11 +258,10 @@ def _pairs(subject: Subject, failed: set[str]) -> Iterator[Pair]:
         return Pair(question, View(a, sequences, kept), View(b, sequences, kept), subject)
 
     base = make(rows, steps)
-    source = subject.supply.sources[0]
-    if failed & {"values", "leak", "alone", "parameters"} and source.varied:
-        zeros = subject.supply.changed(pads=0).feed(rows, steps)
-        yield replace(pair("values", base, zeros), only="lengths from values")
     if failed & {"values", "leak", "alone", "parameters"}:
+        if subject.supply.sources[0].varied:
+            zeros = subject.supply.changed(pads=0).feed(rows, steps)
+            yield replace(pair("values", base, zeros), only="lengths from values")
         yield pair("values", base, make(rows, steps, pads=1))
         yield pair("values", base, make(rows, steps, pads=3, large=True))
     if failed & {"amount", "alone"}:
@@ -285,11 +283,9 @@ def _pairs(subject: Subject, failed: set[str]) -> Iterator[Pair]:
 def _far_pair(subject: Subject) -> Pair:
     """One sequence, twice, with as much padding as the batch has and with several times as much."""
     supply = subject.supply
-    rows, both = [supply.shortest] * 2, torch.ones(2, dtype=torch.bool)
-    sequences = torch.tensor(rows)
-    device = subject.base.tensors[0].device
+    rows = torch.tensor([supply.shortest] * 2, device=subject.base.tensors[0].device)
     near, far = (
-        View(supply.feed(rows, supply.far_steps(factor)), sequences.to(device), both.to(device))
+        View(supply.feed(rows.tolist(), supply.far_steps(factor)), rows, rows == rows)
         for factor in (1, FAR)
     )
     return Pair("amount", near, far, subject)
@@ -302,13 +298,11 @@ def _telling_sizes(subject: Subject) -> tuple[list[int], tuple[int, ...], tuple[
     values = record(subject.runner, supply.feed([supply.shortest])).values
     taken = {n for value in values for n in value.content.shape}
     count = _unused(len(own) + 1, taken)
-    steps, more = [], []
-    for longest in supply.longest:
-        steps.append(_unused(longest + 2, taken | {count, *steps}))
-    for first in steps:
-        more.append(_unused(first + 1, taken | {count, *steps, *more}))
+    found: list[int] = []
+    for longest in supply.longest * 2:  # for each axis one, and then another
+        found.append(_unused(longest + 2, taken | {count, *found}))
+    steps, more = tuple(found[: len(supply.axes)]), tuple(found[len(supply.axes) :])
     rows = own + own[-1:] * (count - len(own))
-    steps, more = tuple(steps), tuple(more)
     for choice in ((rows, steps, more), (own, steps, more), (rows, supply.given, steps)):
         try:
             subject.runner.results(supply.feed(choice[0], choice[1]), grad=False)
@@ -319,9 +313,7 @@ def _telling_sizes(subject: Subject) -> tuple[list[int], tuple[int, ...], tuple[
 
 
 def _unused(start: int, sizes: set[int]) -> int:
-    while start in sizes:
-        start += 1
-    return start
+    return next(number for number in itertools.count(start) if number not in sizes)
 
 
 def _examine(pair: Pair, known: dict[tuple, Trace]) -> tuple[str, str] | None:

@@ -20,9 +20,9 @@ from course_utils.padcheck.arguments import (
     find_reading,
     read_arguments,
 )
-from course_utils.padcheck.causes import Cause, find_cause
+from course_utils.padcheck.causes import CAUSES, Cause, find_cause
 from course_utils.padcheck.feeding import Padded, Supply, Unpadded, see
-from course_utils.padcheck.losses import ask_loss
+from course_utils.padcheck.losses import PADS_COUNTED, ask_loss
 from course_utils.padcheck.report import QUESTIONS, Finding, QuestionName, Report
 from course_utils.padcheck.running import Runner, first_line, undisturbed
 from course_utils.padcheck.subject import Precision, Subject, deviation
@@ -146,6 +146,8 @@ class _Check:
         if failed:
             self._check_repeatable(subject)
             cause = find_cause(self.failing or subject, failed)
+        if findings["alone"].meaning == PADS_COUNTED:
+            cause = CAUSES["loss over padding"]
         self._remark(subject)
         cells = subject.cells[0] if subject.cells else None
         return Report(
@@ -225,14 +227,14 @@ class _Check:
         dtype, supply = self.options.dtype, self.supply
         try:
             runner = self._runner(dtype)
-            runner.reading = find_reading(runner, supply, self.options, self.remarks)
+            runner.reading = find_reading(runner.quiet, supply, self.options, self.remarks)
         except Refused as refusal:
             own = self._own_dtype()
             if own == dtype:
                 raise ValueError(_refused(refusal)) from refusal
             supply, runner = self.supply.changed(dtype=own), self._runner(own)
             try:
-                runner.reading = find_reading(runner, supply, self.options, self.remarks)
+                runner.reading = find_reading(runner.quiet, supply, self.options, self.remarks)
             except Refused as again:
                 raise ValueError(_refused(again)) from again
             self.remarks.append(

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from course_utils.padcheck.feeding import Feed
+from course_utils.padcheck.running import Runner, weighted_sum
 from course_utils.padcheck.subject import Subject
 from course_utils.padcheck.watching import Axes, Event, Trace, View
 
@@ -48,6 +50,34 @@ class Pair:
     subject: Subject
     only: str | None = None
     """The one cause that this pair of batches can tell."""
+
+
+def record(runner: Runner, feed: Feed) -> Trace:
+    """Run the model on a batch and note every operation."""
+    trace = Trace()
+    leaves = [t.clone().requires_grad_(t.is_floating_point()) for t in feed.tensors]
+    with trace.hooked(runner.model):
+        tensors = [t.clone() if t.is_floating_point() else t for t in leaves]
+        with trace:
+            result = runner.result(feed, tensors=tensors)
+    trace.result, trace.result_number = runner.reading.rows(result, feed), trace.number(result)
+    return trace
+
+
+def add_gradients(trace: Trace, rows: Tensor, seed: int) -> None:
+    """How much the results of these rows depend on every value that was met."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    chosen = trace.result
+    if len(chosen) == len(rows):
+        chosen = [row for row, wanted in zip(chosen, rows.tolist(), strict=True) if wanted]
+    weights = [torch.randn(row.shape, generator=generator, device="cpu") for row in chosen]
+    total = weighted_sum(chosen, weights)
+    values = [v for v in trace.values if v.tensor.requires_grad]
+    if not total.requires_grad:
+        return
+    found = torch.autograd.grad(total, [v.tensor for v in values], allow_unused=True)
+    for value, gradient in zip(values, found, strict=True):
+        value.gradient = torch.zeros_like(value.content) if gradient is None else gradient
 
 
 class Comparison:
@@ -221,13 +251,7 @@ def name_cause(pair: Pair, comparison: Comparison, event: Event, number: int) ->
     if event.name in ("_pack_padded_sequence", "ctc_loss"):
         return "wrong lengths"
     if not (output.content.is_floating_point() or output.content.is_complex()):
-        if axes.time and output.content.dtype != torch.bool and event.inputs:
-            return "loss over padding" if loss else "unknown"  # targets that are pads
-        if not event.inputs:
-            return "shifted positions"
-        if pair.question == "amount" and event.name in _CONSTANTS:
-            return "wrong lengths"
-        return "lengths from values" if pair.question in ("values", "amount") else "unknown"
+        return _of_whole_numbers(pair, event, output.content, axes)
     if event.name in _RECURRENT:
         return _recurrent(pair, event, number, source)
     if event.name in _ATTENTION:
@@ -249,6 +273,16 @@ def name_cause(pair: Pair, comparison: Comparison, event: Event, number: int) ->
     if event.name in ("view", "reshape", "unflatten"):
         return "layout"
     return _moved(pair, comparison, event, number)
+
+
+def _of_whole_numbers(pair: Pair, event: Event, content: Tensor, axes: Axes) -> str:
+    if axes.time and content.dtype != torch.bool and event.inputs:
+        return "loss over padding" if pair.subject.is_loss else "unknown"  # targets that are pads
+    if not event.inputs:
+        return "shifted positions"
+    if pair.question == "amount" and event.name in _CONSTANTS:
+        return "wrong lengths"
+    return "lengths from values" if pair.question in ("values", "amount") else "unknown"
 
 
 def _overflows(comparison: Comparison, number: int) -> bool:

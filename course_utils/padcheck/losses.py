@@ -17,6 +17,8 @@ from course_utils.padcheck.report import Finding
 from course_utils.padcheck.running import Gradients
 from course_utils.padcheck.subject import GradientGap, Subject, deviation
 
+PADS_COUNTED = "the loss is divided by B x the longest length: padded positions are counted."
+
 
 @dataclass(frozen=True)
 class ReductionRule:
@@ -185,7 +187,6 @@ def _with_rule(finding: Finding, rule: ReductionRule | None, reduction: str | No
         text = f"the batch's loss is not the {reduction!r} reduction of the single losses."
         return Finding("alone", "failed", text, *numbers)
     if not rule.right:
-        text = "the loss is divided by B x the longest length: padded positions are counted."
-        return Finding("alone", "failed", text, *numbers)
+        return Finding("alone", "failed", PADS_COUNTED, *numbers)
     text = f"{finding.meaning} The loss averages like this: {rule.name}."
     return Finding("alone", "passed", text, *numbers)

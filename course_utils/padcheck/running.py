@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from course_utils.padcheck.arguments import Call, Reading, Refused
 from course_utils.padcheck.feeding import Feed, see
-from course_utils.padcheck.watching import PrecisionWatch, SameNoise, hookable, weighted_sum
+from course_utils.padcheck.watching import PrecisionWatch, SameNoise, hookable
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,10 @@ class Runner:
             self.draws = True
             return self.result(feed, grad=grad, tensors=tensors)
         return self._one_tensor(result)
+
+    def quiet(self, feed: Feed) -> Tensor:
+        """The result without gradients."""
+        return self.result(feed, grad=False)
 
     def _restore_buffers(self) -> None:
         for number, (buffer, fresh, version) in enumerate(self._buffers):
@@ -283,6 +287,15 @@ def _without_dropout(module: nn.Module, train: bool) -> None:
     for name, value in vars(module).items():
         if "drop" in name.lower() and isinstance(value, float):
             setattr(module, name, 0.0)
+
+
+def weighted_sum(rows: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    """The weighted sum of all finite results, a scalar."""
+    parts = [
+        (row * weight.to(row))[row.detach().isfinite()].sum()
+        for row, weight in zip(rows, weights, strict=True)
+    ]
+    return torch.stack(parts).sum()
 
 
 def _gradients(

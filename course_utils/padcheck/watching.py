@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,6 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from course_utils.padcheck.feeding import Feed
-
-if TYPE_CHECKING:
-    from course_utils.padcheck.running import Runner
 
 
 def flat_tensors(value: Any) -> Iterator[Tensor]:
@@ -204,43 +201,6 @@ class Trace(TorchFunctionMode):
         finally:
             for handle in handles:
                 handle.remove()
-
-
-def weighted_sum(rows: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
-    """The weighted sum of all finite results, a scalar."""
-    parts = [
-        (row * weight.to(row))[row.detach().isfinite()].sum()
-        for row, weight in zip(rows, weights, strict=True)
-    ]
-    return torch.stack(parts).sum()
-
-
-def record(runner: Runner, feed: Feed) -> Trace:
-    """Run the model on a batch and note every operation."""
-    trace = Trace()
-    leaves = [t.clone().requires_grad_(t.is_floating_point()) for t in feed.tensors]
-    with trace.hooked(runner.model):
-        tensors = [t.clone() if t.is_floating_point() else t for t in leaves]
-        with trace:
-            result = runner.result(feed, tensors=tensors)
-    trace.result, trace.result_number = runner.reading.rows(result, feed), trace.number(result)
-    return trace
-
-
-def add_gradients(trace: Trace, rows: Tensor, seed: int) -> None:
-    """How much the results of these rows depend on every value that was met."""
-    generator = torch.Generator("cpu").manual_seed(seed)
-    chosen = trace.result
-    if len(chosen) == len(rows):
-        chosen = [row for row, wanted in zip(chosen, rows.tolist(), strict=True) if wanted]
-    weights = [torch.randn(row.shape, generator=generator, device="cpu") for row in chosen]
-    total = weighted_sum(chosen, weights)
-    values = [v for v in trace.values if v.tensor.requires_grad]
-    if not total.requires_grad:
-        return
-    found = torch.autograd.grad(total, [v.tensor for v in values], allow_unused=True)
-    for value, gradient in zip(values, found, strict=True):
-        value.gradient = torch.zeros_like(value.content) if gradient is None else gradient
 
 
 @dataclass(frozen=True)
