@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from course_utils import check_lengths, pad_batch, small_batch
-from course_utils.padcheck import padcheck
+from course_utils.padcheck import Padded, padcheck
 from course_utils.topics.capstone import BUGS, PipelineLoss, buggy_pipeline, pipeline
 
 
@@ -57,4 +57,6 @@ def test_padcheck_is_red_with_all_bugs_and_green_without(seed: int):
     for bugs, verdict in ((tuple(BUGS), False), ((), True)):
         torch.manual_seed(seed)
         model = PipelineLoss(3, 4, 3, bugs).double()
-        assert padcheck(model, inputs, lengths, labels, output="loss").ok is verdict
+        assert (
+            padcheck(model, inputs, lengths, Padded(labels, lengths), output="loss").ok is verdict
+        )

@@ -15,7 +15,7 @@ from course_utils.lessons.field_guide import field_guide_message, printable
 from course_utils.lessons.patients import source_message
 from course_utils.lessons.topics import patient_texts, sayings
 from course_utils.models import MaskedRNN, gradients, oracle
-from course_utils.padcheck import padcheck
+from course_utils.padcheck import Padded, padcheck
 from course_utils.sequences import lengths_of, lengths_to_mask, pad_batch
 from course_utils.topics.clinic import PATIENTS, admit
 from course_utils.training import step_mse_loss
@@ -43,7 +43,7 @@ double = {"dtype": torch.float64}
 def examine(name: str, model: torch.nn.Module, lengths: tuple[int, ...], seed: int):
     inputs = pad_batch(small_batch(lengths, seed=seed, **double))
     targets = (
-        [pad_batch(small_batch(lengths, 2, seed=seed + 1, **double))]
+        [Padded(pad_batch(small_batch(lengths, 2, seed=seed + 1, **double)), lengths)]
         if name == "wrong divisor"
         else []
     )

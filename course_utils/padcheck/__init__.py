@@ -1,11 +1,20 @@
-"""Does padding change the answer? A check for any model that eats padded sequences.
+"""Does padding change the results? A check for any model that eats padded sequences.
 
->>> from course_utils.padcheck import padcheck
->>> report = padcheck(model, inputs, lengths)  # doctest: +SKIP
+>>> from course_utils.padcheck import Padded, padcheck
+>>> report = padcheck(model, inputs, lengths, Padded(targets, lengths))  # doctest: +SKIP
 """
 
-from course_utils.padcheck.answers import Cause, Row
+from course_utils.padcheck.causes import Cause
 from course_utils.padcheck.check import assert_padding_invariant, padcheck
-from course_utils.padcheck.report import Report
+from course_utils.padcheck.feeding import Padded, Unpadded
+from course_utils.padcheck.report import Finding, Report
 
-__all__ = ["Cause", "Report", "Row", "assert_padding_invariant", "padcheck"]
+__all__ = [
+    "Cause",
+    "Finding",
+    "Padded",
+    "Report",
+    "Unpadded",
+    "assert_padding_invariant",
+    "padcheck",
+]

@@ -1,8 +1,39 @@
-"""The causes that the check knows by name: what goes wrong, the cure, and the notebook."""
+"""The causes that the check knows by name, and the search for the one behind a failure."""
 
 from __future__ import annotations
 
-from course_utils.padcheck.answers import Cause
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from course_utils.padcheck.arguments import Refused
+from course_utils.padcheck.comparing import Comparison, Pair, add_gradients, name_cause, record
+from course_utils.padcheck.feeding import FAR, Feed, Supply, choose_rows
+from course_utils.padcheck.running import first_line
+from course_utils.padcheck.subject import Subject, deviation
+from course_utils.padcheck.watching import Trace, View
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The likely cause of a failure, and what to do about it."""
+
+    name: str
+    """What went wrong in two or three words, ``"unknown"`` if it was not found."""
+    sentence: str
+    cure: str
+    notebook: str
+    """The notebook that treats it, such as ``05_packed_sequences``."""
+    where: str = ""
+    """The module and the operation in which padding first reaches a real number."""
+
+    def __str__(self) -> str:
+        place = f" ({self.where})" if self.where else ""
+        return f"{self.name}{place}: {self.sentence} Cure: {self.cure} See {self.notebook}."
+
 
 _TABLE = {
     "backward direction": (
@@ -46,14 +77,24 @@ _TABLE = {
         "05_packed_sequences",
     ),
     "wrong lengths": (
-        "the lengths given to pack_padded_sequence include padding.",
-        "pass the true lengths.",
+        "the lengths that are handed on include padding.",
+        "pass the true lengths to pack_padded_sequence, or to the loss: of inputs and of targets.",
         "05_packed_sequences",
     ),
     "lengths from values": (
         "the real steps are guessed from what the inputs hold.",
         "use the lengths; if the model must look for a pad value, say pad_marker=...",
         "04_masking",
+    ),
+    "padding side": (
+        "the model is right where the padding comes first, and was asked with padding last.",
+        'say padding_side="left", or read the last real step of each row.',
+        "07_last_step_extraction",
+    ),
+    "mixing over steps": (
+        "an operation over all steps, a Fourier transform for example, takes the pads in.",
+        "mix by a convolution or attention that can be masked, or give it one length only.",
+        "10_beyond_rnns",
     ),
     "shifted positions": (
         "positions are counted from the padded start, so padding on the left shifts them.",
@@ -118,3 +159,193 @@ UNKNOWN = Cause(
     "run parts of the model through padcheck, from the first layer on.",
     "11_bug_clinic",
 )
+
+
+def find_cause(subject: Subject, failed: set[str]) -> Cause:
+    """The likely cause of these failures, or ``UNKNOWN`` with the place where results part."""
+    try:
+        name, where = _asked_otherwise(subject, failed) or _traced(subject, failed)
+    except Exception as error:  # the verdict stands, whatever happens here
+        name, where = UNKNOWN.name, f"could not be traced: {first_line(error)}"
+    return replace(UNKNOWN if name == UNKNOWN.name else CAUSES[name], where=where)
+
+
+def _asked_otherwise(subject: Subject, failed: set[str]) -> tuple[str, str] | None:
+    """Would the model pass with the pads that it was given, or with padding on the left?"""
+    if not failed & {"values", "amount", "alone"}:
+        return None
+    source = subject.supply.sources[0]
+    if source.pad is None and source.old_pad is not None:
+        marked = subject.supply.changed(pads=source.old_pad)
+        if _passes(subject, marked):
+            hint = f"with pads of {source.old_pad:g} it passes: say pad_marker={source.old_pad:g}"
+            if _looks_at_pads(subject, marked):
+                return "lengths from values", hint
+            subject.remarks.append(f"{hint.capitalize()}, if they always hold it.")
+    left = subject.supply.changed(side="left")
+    if subject.supply.side == "right" and _passes(subject, left) and _heeds_lengths(subject, left):
+        return "padding side", ""
+    return None
+
+
+def _traced(subject: Subject, failed: set[str]) -> tuple[str, str]:
+    """The cause that traces of a few rows tell, or of all rows, and where it is."""
+    located = None
+    for rows in (3, None):
+        chosen = choose_rows(subject.supply.lengths, rows)
+        few = Subject(subject.runner, subject.supply.pick(chosen), subject.precision)
+        known: dict[tuple, Trace] = {}
+        for pair in _pairs(few, failed):
+            found = _examine(pair, known)
+            if found is not None and found[0] != UNKNOWN.name:
+                return found
+            located = located or found
+        if len(chosen) == len(subject.supply):
+            break
+    return located or (UNKNOWN.name, "")
+
+
+def _passes(subject: Subject, supply: Supply) -> bool:
+    """Whether rows give the same by themselves and with more padding, asked in another way."""
+    other = Subject(subject.runner, supply, subject.precision)
+    row, floor = [supply.shortest], subject.precision.floor
+    try:
+        alone = other.runner.results(supply.feed(row), grad=False)
+        for steps in (supply.given, *supply.other_steps):
+            padded = other.runner.results(supply.feed(row, steps, pads=1), grad=False)
+            if not deviation(padded, alone) <= floor:
+                return False
+        if subject.is_loss:
+            return True
+        found = other.runner.results(supply.feed(steps=supply.given), grad=False)
+    except (Refused, ValueError):
+        return False
+    return deviation([found[row[0]]], alone) <= floor
+
+
+def _heeds_lengths(subject: Subject, supply: Supply) -> bool:
+    """Whether results change with the lengths: else the side is no matter of the model's."""
+    feed = supply.feed(steps=supply.given)
+    full = replace(feed, lengths=tuple(torch.full_like(own, max(own)) for own in feed.lengths))
+    try:
+        found = [subject.runner.result(each, grad=False) for each in (feed, full)]
+    except Refused:
+        return True
+    return found[0].shape != found[1].shape or not found[0].equal(found[1])
+
+
+def _looks_at_pads(subject: Subject, marked: Supply) -> bool:
+    """Whether a comparison inside the model comes out otherwise with other pads."""
+    feeds = (supply.feed(steps=supply.given) for supply in (subject.supply, marked))
+    traces = [record(subject.runner, feed) for feed in feeds]
+    for event, twin in zip(*(trace.events for trace in traces), strict=False):
+        if event.name != twin.name:
+            return True
+        for n, m in zip(event.outputs, twin.outputs, strict=False):
+            a, b = traces[0].values[n].content, traces[1].values[m].content
+            if a.dtype == torch.bool and a.shape == b.shape and not a.equal(b):
+                return True
+    return False
+
+
+def _pairs(subject: Subject, failed: set[str]) -> Iterator[Pair]:
+    rows, steps, more = _telling_sizes(subject)
+    device = subject.base.tensors[0].device
+    everything = torch.ones(len(rows), dtype=torch.bool, device=device)
+    make, sequences = subject.supply.feed, torch.tensor(rows, device=device)
+
+    def pair(question: str, a: Feed, b: Feed, kept: Tensor = everything) -> Pair:
+        return Pair(question, View(a, sequences, kept), View(b, sequences, kept), subject)
+
+    base = make(rows, steps)
+    if failed & {"values", "leak", "alone", "parameters"}:
+        if subject.supply.sources[0].varied:
+            zeros = subject.supply.changed(pads=0).feed(rows, steps)
+            yield replace(pair("values", base, zeros), only="lengths from values")
+        yield pair("values", base, make(rows, steps, pads=1))
+        yield pair("values", base, make(rows, steps, pads=3, large=True))
+    if failed & {"amount", "alone"}:
+        yield pair("amount", base, make(rows, more))
+        yield pair("amount", base, make(rows, subject.supply.longest))
+        yield _far_pair(subject)
+    if not subject.is_loss and failed & {"mates", "alone", "order"}:
+        for odd in (0, 1):
+            others = [row for row in rows if row % 2 != odd]
+            kept = torch.tensor([row not in others for row in rows], device=device)
+            yield pair("mates", base, make(rows, steps, others=others), kept)
+    if not subject.is_loss and "alone" in failed:
+        for row in dict.fromkeys(rows):
+            one = torch.arange(len(rows), device=device) == rows.index(row)
+            alone = View(make([row]), sequences[one][:1], everything[:1])
+            yield Pair("alone", View(base, sequences, one), alone, subject)
+
+
+def _far_pair(subject: Subject) -> Pair:
+    """One sequence, twice, with as much padding as the batch has and with several times as much."""
+    supply = subject.supply
+    rows = torch.tensor([supply.shortest] * 2, device=subject.base.tensors[0].device)
+    near, far = (
+        View(supply.feed(rows.tolist(), supply.far_steps(factor)), rows, rows == rows)
+        for factor in (1, FAR)
+    )
+    return Pair("amount", near, far, subject)
+
+
+def _telling_sizes(subject: Subject) -> tuple[list[int], tuple[int, ...], tuple[int, ...]]:
+    """Rows and two padded lengths that no other axis has, so that shapes tell axes apart."""
+    supply = subject.supply
+    own = list(range(len(supply)))
+    values = record(subject.runner, supply.feed([supply.shortest])).values
+    taken = {n for value in values for n in value.content.shape}
+    count = _unused(len(own) + 1, taken)
+    found: list[int] = []
+    for longest in supply.longest * 2:  # for each axis one, and then another
+        found.append(_unused(longest + 2, taken | {count, *found}))
+    steps, more = tuple(found[: len(supply.axes)]), tuple(found[len(supply.axes) :])
+    rows = own + own[-1:] * (count - len(own))
+    for choice in ((rows, steps, more), (own, steps, more), (rows, supply.given, steps)):
+        try:
+            subject.runner.results(supply.feed(choice[0], choice[1]), grad=False)
+        except (Refused, ValueError):
+            continue
+        return choice
+    return own, supply.given, steps
+
+
+def _unused(start: int, sizes: set[int]) -> int:
+    return next(number for number in itertools.count(start) if number not in sizes)
+
+
+def _examine(pair: Pair, known: dict[tuple, Trace]) -> tuple[str, str] | None:
+    """The cause that a pair of batches tells; the last first trace is in ``known``."""
+    subject, runner = pair.subject, pair.subject.runner
+    try:
+        key = (id(pair.first.feed), tuple(pair.first.rows.tolist()))
+        if key not in known:
+            known.clear()
+            known[key] = record(runner, pair.first.feed)
+            # Before the second run, which may write into buffers that the first one still needs.
+            add_gradients(known[key], pair.first.rows, subject.supply.seed)
+        first, second = known[key], record(runner, pair.second.feed)
+    except (Refused, RuntimeError, ValueError):
+        return None
+    floor = max(subject.precision.floor, 1e-9)
+    comparison = Comparison(first, second, (pair.first, pair.second), floor)
+    found, lost = comparison.culprit(), comparison.lost_order()
+    if found is None and lost is None:
+        if comparison.parted is None:
+            return None
+        names = " and ".join(event.name.strip("_") for event in comparison.parted)
+        return UNKNOWN.name, f"the two runs part at {names}"
+    event, number = found or (lost, lost.outputs[0])
+    name = name_cause(pair, comparison, event, number) if lost is None else "lost order"
+    if name == "unknown" and pair.question == "mates" and runner.train:
+        # Batch norm of real steps in one long line: there, rows cannot be told apart by shape.
+        norms = [e for e in first.events if e.name == "batch_norm"]
+        event, name = (norms[0], "batch statistics") if norms else (event, name)
+    if pair.only not in (None, name):
+        return None
+    operation = event.name.strip("_")
+    path = ".".join(part for part in event.path.split(".") if part != "_orig_mod")
+    place = f"{path} ({type(event.module).__name__}), " if path else ""
+    return name, f"{place}{operation}"

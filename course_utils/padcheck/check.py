@@ -1,34 +1,32 @@
-"""``padcheck``: ask a model whether padding changes its answer."""
+"""``padcheck``: ask a model whether padding changes its results."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
-from course_utils.padcheck.answers import QUESTIONS, Cause, Row
-from course_utils.padcheck.arguments import Options, check_arguments
-from course_utils.padcheck.batches import Batch, Sequences
-from course_utils.padcheck.case import SINGLE, Case, deviation
-from course_utils.padcheck.cause import find_cause
-from course_utils.padcheck.causes import CAUSES
-from course_utils.padcheck.losses import Fit, ask_alone_loss
-from course_utils.padcheck.probe import Kind, Probe, Refused, undisturbed, unexpected_shape
-from course_utils.padcheck.questions import (
-    CHAOS,
-    ask_alone,
-    ask_amount,
-    ask_leak,
-    ask_mates,
-    ask_order,
-    ask_parameters,
-    ask_poison,
-    ask_values,
+from course_utils.padcheck import asking
+from course_utils.padcheck.arguments import (
+    Kind,
+    Mode,
+    Noise,
+    Options,
+    Refused,
+    find_reading,
+    read_arguments,
 )
-from course_utils.padcheck.report import Report
+from course_utils.padcheck.causes import CAUSES, Cause, find_cause
+from course_utils.padcheck.feeding import Padded, Supply, Unpadded, see
+from course_utils.padcheck.losses import PADS_COUNTED, ask_loss
+from course_utils.padcheck.report import QUESTIONS, Finding, QuestionName, Report
+from course_utils.padcheck.running import Runner, first_line, undisturbed
+from course_utils.padcheck.subject import Precision, Subject, deviation
+from course_utils.padcheck.watching import PrecisionWatch
 from course_utils.sequences import Lengths, Side
 
 
@@ -40,272 +38,309 @@ def padcheck(
     model: Callable[..., Any],
     inputs: Tensor,
     lengths: Lengths,
-    *extra: Tensor,
+    *extra: Tensor | Padded | Unpadded,
     call: Callable[..., Any] | None = None,
     output: Kind | None = None,
+    out_lengths: Callable[..., Any] | None = None,
     reduction: str | None = None,
     padding_side: Side = "right",
     pad_marker: float | None = None,
-    mode: Literal["eval", "train"] = "eval",
+    mode: Mode = "eval",
+    noise: Noise = "same",
+    rows: int | None = 5,
     dtype: torch.dtype = torch.float64,
     seed: int = 0,
 ) -> Report:
-    """Report whether padding, or the company of other sequences, changes a model's answer.
+    """Report whether padding, or the company of other sequences, changes a model's results.
 
     In the spirit of ``torch.autograd.gradcheck``. It works on a copy: the model, its buffers and
-    gradients, the random state and the default dtype are as before.
+    gradients, the random state and the default dtype are as before. After a second it shows a
+    progress bar on the standard error. Recipes for all kinds of models: ``docs/padcheck.md``.
 
-    Cost for ``B`` sequences: about 31 forward and 6 backward passes over a batch (some of them
-    padded to twice the steps), 2 ``B`` forward and ``B`` backward passes over one sequence. A
-    loss takes up to 3 ``B`` more forward passes over one or two sequences, a failure up to
-    20 + ``B`` more to find its cause.
+    Cost: about ten forward passes and one backward pass over a batch of ``rows`` sequences, and
+    one of each over every single sequence. A failure takes some 25 more to find its cause.
 
     Args:
         model: called as ``model(inputs, lengths, *extra)``; gives ``(B, T, ...)``, ``(B, ...)``
             or a scalar loss, or a tuple that starts with one of them.
         inputs: floats ``(B, T, F)`` or token ids ``(B, T)``. Only the real steps are used: the
             check makes its own padding.
-        lengths: real steps of each sequence, ``(B,)``, at least two different ones.
-        extra: tensors with the same batch axis, targets for example. Those of shape
-            ``(B, T, ...)`` are cut and padded like the inputs, with the pads that they have.
+        lengths: real steps of each sequence, ``(B,)``.
+        extra: further inputs of ``B`` rows: ``Padded(values, lengths, pad=...)`` or
+            ``Unpadded(values)``; a plain tensor only where its second axis cannot count steps.
         call: ``call(model, inputs, lengths, *extra)`` for models that are called otherwise.
         output: ``"steps"``, ``"vector"`` or ``"loss"`` where the shape leaves it open.
+        out_lengths: real steps of the result, as a function of the lengths of the inputs and of
+            each padded extra that has lengths of its own.
         reduction: how a loss averages, ``"token"``, ``"sequence"`` or ``"sum"``; found out if
             not given.
         padding_side: where the pads are, ``"right"`` or ``"left"``.
         pad_marker: a value that the model itself takes for padding; pads then hold it.
         mode: ``"eval"``, or ``"train"`` with dropout at zero, which also compares running
             statistics.
+        noise: ``"same"`` makes every random draw inside the model one number for all rows and
+            steps; ``"seed"`` only sets the seed before each call.
+        rows: how many sequences are asked about, from the shortest to the longest; None for all.
         dtype: precision to compute in.
         seed: of the padding and of the random combinations.
 
     Returns:
-        a report; ``report.ok`` is True, False, or None where too little could be asked.
+        a report, true where padding changes nothing; ``report.ok`` is True, False, or None where
+        too little could be asked.
 
     Raises:
         TypeError, ValueError: a call that cannot be answered, in one sentence.
     """
-    options = Options(call or _call, output, reduction, padding_side, pad_marker, mode, dtype, seed)
-    given = check_arguments(model, inputs, lengths, extra, options)
-    with undisturbed(inputs.device, seed):
-        return _Check(model, given, options).report()
+    options = Options(
+        call or _call, output, out_lengths, reduction, padding_side, pad_marker, mode, noise, rows,
+        dtype, seed,
+    )  # fmt: skip
+    try:
+        supply = read_arguments(model, inputs, lengths, extra, options)
+        with undisturbed(inputs.device), tqdm(
+            total=len(QUESTIONS) + 2, desc="padcheck", delay=1, leave=False
+        ) as progress:  # fmt: skip
+            return _Check(model, supply, options, progress).report()
+    except (TypeError, ValueError):
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"padcheck could not ask this model ({type(error).__name__}: {first_line(error)}): "
+            "please check parts of it, from the first layer on"
+        ) from error
 
 
 def assert_padding_invariant(
-    model: Callable[..., Any], inputs: Tensor, lengths: Lengths, *extra: Tensor, **options: Any
+    model: Callable[..., Any],
+    inputs: Tensor,
+    lengths: Lengths,
+    *extra: Tensor | Padded | Unpadded,
+    **options: Any,
 ) -> None:
-    """Raise ``AssertionError`` with the report unless padding leaves the answer alone.
+    """Raise ``AssertionError`` with the report unless padding leaves the results alone.
 
     For test suites. The arguments are those of :func:`padcheck`. No verdict is an error too.
     """
+    __tracebackhide__ = True
     report = padcheck(model, inputs, lengths, *extra, **options)
-    if not report.ok:
+    if not report:
         raise AssertionError(str(report))
 
 
 class _Check:
     """One call of :func:`padcheck`."""
 
-    def __init__(self, model: Any, given: Batch, options: Options) -> None:
-        self.model, self.given, self.options = model, given, options
+    def __init__(self, model: Any, supply: Supply, options: Options, progress: tqdm) -> None:
+        self.model, self.supply, self.options = model, supply, options
+        self.progress = progress
         self.remarks: list[str] = []
-        self.fit: Fit | None = None
+        self.failing: Subject | None = None
+        """In a lower precision, if the model fails there only."""
 
     def report(self) -> Report:
-        case = self._main_case()
-        single = self._single_case(case)
-        rows = self._refuse_chaos(case) or self._ask(case, single)
-        failed = {row.question for row in rows if row.verdict == "failed"}
+        subject = self._subject()
+        self.progress.update()
+        findings = self._refuse_nonfinite(subject) or self._ask(subject)
+        failed = {f.question for f in findings.values() if f.outcome == "failed"}
         cause: Cause | None = None
-        if self.fit is not None and not self.fit.right:
+        if failed:
+            self._check_repeatable(subject)
+            cause = find_cause(self.failing or subject, failed)
+        if findings["alone"].meaning == PADS_COUNTED:
             cause = CAUSES["loss over padding"]
-        elif failed:
-            cause = find_cause(case, single, failed)
-        self._remark(case)
-        leak = None
-        if case.slopes is not None and case.slopes.cells is not None:
-            leak = case.slopes.cells.detach().cpu()
+        self._remark(subject)
+        cells = subject.cells[0] if subject.cells else None
         return Report(
-            tuple(rows), cause, tuple(self.remarks + case.notes), self.options.mode,
-            case.batch.real.cpu(), leak, self.options.padding_side,
+            tuple(findings[question] for question in QUESTIONS), cause,
+            tuple(self.remarks + subject.remarks), self.options.mode, subject.base.real().cpu(),
+            None if cells is None else cells.detach().cpu(), self.options.padding_side,
         )  # fmt: skip
 
-    def _ask(self, case: Case, single: Case | None) -> list[Row]:
-        rows = {"values": self._twice(ask_values, case, single)}
-        rows["amount"] = self._twice(ask_amount, case, single)
-        rows["alone"] = self._twice(self._ask_alone, case, single)
-        rows["mates"], rows["order"] = ask_mates(case), ask_order(case)
-        rows["leak"], rows["poison"] = ask_leak(case), ask_poison(case)
-        if case.probe.kind != "loss":
-            rows["parameters"] = ask_parameters(case)
-        elif self.fit is None or not self.fit.right:
-            reason = "the batch's loss could not be put together from single losses."
-            rows["parameters"] = Row("parameters", "not asked", reason)
+    def _ask(self, subject: Subject) -> dict[QuestionName, Finding]:
+        found = asking.ask_together(subject) or {}
+        if not found:
+            self._check_repeatable(subject)
+        for name, ask in (
+            ("values", asking.ask_values), ("amount", asking.ask_amount),
+            ("mates", asking.ask_mates), ("order", asking.ask_order),
+            ("leak", asking.ask_leak), ("poison", asking.ask_poison),
+        ):  # fmt: skip
+            if name not in found:
+                found[name] = ask(subject)
+            self.progress.update()
+        if subject.is_loss:
+            found["alone"], found["parameters"] = ask_loss(subject, self.options.reduction)
         else:
-            rows["parameters"] = ask_parameters(case, self.fit.weights)
-        return [rows[question] for question in QUESTIONS]
+            found["alone"] = asking.ask_alone(subject)
+            failed = any(finding.outcome == "failed" for finding in found.values())
+            found["parameters"] = asking.ask_parameters(subject, subject.gap, decided=failed)
+        self.progress.update(2)
+        self._ask_lower(subject, found)
+        self.progress.update()
+        return found
 
-    def _ask_alone(self, case: Case) -> Row:
-        if case.probe.kind != "loss":
-            return ask_alone(case)
-        row, fit = ask_alone_loss(case, self.options.reduction)
-        if case.with_gradients:
-            self.fit = fit
-        return row
+    def _ask_lower(self, subject: Subject, found: dict[QuestionName, Finding]) -> None:
+        """Ask again in single precision, where double precision may hide an overflow.
 
-    @staticmethod
-    def _twice(ask: Callable[[Case], Row], case: Case, single: Case | None) -> Row:
-        """Ask again in single precision, where double precision may hide an overflow."""
-        row = ask(case)
-        if row.verdict != "passed" or single is None:
-            return row
-        again = ask(single)
-        if again.verdict != "failed":
-            return row
-        return Row(
-            row.question, "failed", f"in single precision, {again.meaning}", again.deviation,
-            again.tolerance,
-        )  # fmt: skip
-
-    def _main_case(self) -> Case:
-        """The model in the precision asked for, or in its own where it refuses that one."""
+        Autocast does nothing to double precision, so that what it does is seen here, too.
+        """
+        self._say_precision(subject)
+        lower = self._lower(subject, found)
+        if lower is None:
+            return
         try:
-            probe = self._probe(self.options.dtype)
-            sequences = self._sequences(probe)
-            probe.result(sequences.batch(steps=sequences.steps))
+            if _with_large_pads(lower, subject.results) <= lower.precision.floor:
+                return
+            if not lower.noise <= lower.precision.chaos:
+                raise Refused("there, rounding alone is visible")
+            for name, ask in (("values", asking.ask_values), ("amount", asking.ask_amount),
+                              ("alone", self._ask_alone)):  # fmt: skip
+                again = ask(lower)
+                if found[name].outcome == "passed" and again.outcome == "failed":
+                    meaning = f"in {_name(lower.precision.dtype)}, {again.meaning}"
+                    found[name], self.failing = replace(again, meaning=meaning), lower
+                    return
+        except Refused as refusal:
+            self.remarks.append(f"Not asked in single precision: {refusal}.")
+
+    def _ask_alone(self, subject: Subject) -> Finding:
+        if subject.is_loss:
+            return ask_loss(subject, self.options.reduction)[0]
+        return asking.ask_alone(subject)
+
+    def _lower(self, subject: Subject, found: dict[QuestionName, Finding]) -> Subject | None:
+        """The same in single precision, and below it where autocast is at work; None if known."""
+        failed = any(finding.outcome == "failed" for finding in found.values())
+        rounded = subject.precision.dtype != torch.float64 and self.autocast is None
+        if failed or rounded or subject.runner.dtype != torch.float64:
+            return None
+        runner = self._runner(torch.float32)
+        runner.reading, runner.draws = subject.runner.reading, subject.runner.draws
+        precision = Precision.of(self.autocast or torch.float32)
+        lower = Subject(runner, self.supply.changed(dtype=torch.float32), precision)
+        lower.with_gradients = False
+        return lower
+
+    def _subject(self) -> Subject:
+        """The model in the precision asked for, or in its own where it refuses that one."""
+        self.autocast: torch.dtype | None = None
+        dtype, supply = self.options.dtype, self.supply
+        try:
+            runner = self._runner(dtype)
+            runner.reading = find_reading(runner.quiet, supply, self.options, self.remarks)
         except Refused as refusal:
             own = self._own_dtype()
-            if own == self.options.dtype:
+            if own == dtype:
                 raise ValueError(_refused(refusal)) from refusal
-            probe = self._probe(own)
-            sequences = self._sequences(probe)
+            supply, runner = self.supply.changed(dtype=own), self._runner(own)
+            try:
+                runner.reading = find_reading(runner.quiet, supply, self.options, self.remarks)
+            except Refused as again:
+                raise ValueError(_refused(again)) from again
             self.remarks.append(
-                f"The model refuses {self.options.dtype} ({refusal}) and was asked in {own}."
+                f"The model refuses {_name(dtype)} ({refusal}) and was asked in {_name(own)}."
             )
-        case = Case(probe, sequences)
-        probe.kind = self._kind(probe, case.sequences)
-        lower = probe.lowers_precision(case.batch)
-        if lower:
-            self.remarks.append(
-                f"The model computes in a lower precision than {probe.dtype} inside, so "
-                f"deviations up to {SINGLE:g} are rounding."
-            )
-        if lower or probe.dtype.itemsize < 8:
-            epsilon = max(torch.finfo(probe.dtype).eps, torch.finfo(torch.float32).eps)
-            case = Case(probe, sequences, floor=SINGLE, nudge=4 * epsilon)
-        self._check_repeatable(case)
-        return case
+        watch = _watch(runner, supply)
+        self.autocast = watch.autocast
+        return Subject(runner, supply, Precision.of(watch.lowest))
 
-    def _probe(self, dtype: torch.dtype) -> Probe:
-        return Probe(self.model, self.options.call, dtype, train=self.options.mode == "train")
-
-    def _sequences(self, probe: Probe) -> Sequences:
-        return Sequences(self.given, self.options.pad_marker, probe.dtype, self.options.seed)
+    def _runner(self, dtype: torch.dtype) -> Runner:
+        options = self.options
+        return Runner(
+            self.model, options.call, dtype, train=options.mode == "train", seed=options.seed,
+            same_noise=options.noise == "same",
+        )  # fmt: skip
 
     def _own_dtype(self) -> torch.dtype:
         tensors = list(self.model.parameters()) if isinstance(self.model, nn.Module) else []
-        for tensor in [*tensors, self.given.inputs]:
+        for tensor in [*tensors, *(source.values for source in self.supply.sources)]:
             if tensor.is_floating_point():
                 return tensor.dtype
         return torch.get_default_dtype()
 
-    def _single_case(self, case: Case) -> Case | None:
-        """The same in single precision, if that tells anything new."""
-        if case.probe.dtype != torch.float64 or case.floor == SINGLE:
-            return None
-        probe = self._probe(torch.float32)
-        probe.kind = case.probe.kind
-        single = Case(
-            probe, self._sequences(probe), floor=SINGLE, nudge=4 * torch.finfo(torch.float32).eps
-        )
-        single.with_gradients = False
-        try:
-            quiet = single.noise <= CHAOS
-        except Refused:
-            quiet = False
-        if not quiet:
-            self.remarks.append("Not asked in single precision: there, rounding alone is visible.")
-        return single if quiet else None
+    def _check_repeatable(self, subject: Subject) -> None:
+        if subject.again > max(1e-6, subject.precision.floor):
+            raise ValueError(
+                f"the model gives another answer each time (they differ by {subject.again:.0e}): "
+                f"switch off what is random or remembered inside it {see('noise')}"
+            )
 
-    def _kind(self, probe: Probe, sequences: Sequences) -> Kind:
-        """What the model's result is, by its shape in batches of different lengths."""
-        batch = sequences.batch(steps=sequences.steps)
+    def _refuse_nonfinite(self, subject: Subject) -> dict[QuestionName, Finding] | None:
+        """All questions unasked, if there is no number to compare."""
         try:
-            result = probe.result(batch)
+            results = subject.results
         except Refused as refusal:
             raise ValueError(_refused(refusal)) from refusal
-        if self.options.output is not None:
-            return self.options.output
-        if result.dim() == 0:
-            return "loss"
-        if len(result) != len(batch.inputs):
-            raise ValueError(unexpected_shape(result, batch))
-        if result.dim() == 1:
-            return "vector"
-        return self._steps_or_vector(probe, sequences, result)
+        if any(row.isfinite().any() for row in results if row.numel()):
+            return None
+        reason = "the model's results are not finite numbers."
+        return {question: Finding(question, "not asked", reason) for question in QUESTIONS}
 
-    @staticmethod
-    def _steps_or_vector(probe: Probe, sequences: Sequences, result: Tensor) -> Kind:
-        """Steps if the second axis follows the padded length, a vector if it stays the same."""
-        batch, size = sequences.batch(steps=sequences.steps), result.shape[1]
-        shortest = min(range(len(sequences)), key=sequences.sizes.__getitem__)
-        steps, vector = size in (batch.steps, sequences.longest), True
-        for other in (sequences.batch([shortest]), sequences.batch(steps=sequences.steps + 1)):
-            try:
-                found = probe.result(other)
-            except Refused:
-                continue
-            if found.dim() != result.dim() or len(found) != len(other.inputs):
-                raise ValueError(unexpected_shape(found, other))
-            steps &= found.shape[1] in (other.steps, int(other.lengths.max()))
-            vector &= found.shape[1] == size
-            if not (steps or vector):
-                raise ValueError(unexpected_shape(found, other))
-        if steps and vector:
-            raise ValueError(
-                f"the result has shape {tuple(result.shape)}, and its second axis may count steps "
-                "or features: say output='steps' or output='vector'"
+    def _say_precision(self, subject: Subject) -> None:
+        lowest, dtype = subject.precision.dtype, subject.runner.dtype
+        if lowest != dtype:
+            self.remarks.append(
+                f"Asked in {_name(dtype)}; the model computes in {_name(lowest)} inside, so "
+                f"deviations up to {subject.precision.floor:.1g} are rounding."
             )
-        return "steps" if steps else "vector"
-
-    def _check_repeatable(self, case: Case) -> None:
-        again = deviation(case.probe.answers(case.batch), case.answer)
-        if again > 1e-6:
-            raise ValueError(
-                f"the model gives another answer each time (they differ by {again:.0e}): switch "
-                "off what is random or remembered inside it, dropout by hand for example"
+        if self.autocast not in (None, lowest):
+            floor = Precision.of(self.autocast).floor
+            self.remarks.append(
+                f"Autocast leaves {_name(dtype)} alone: values, amount and alone were also asked "
+                f"in float32, where it computes in {_name(self.autocast)} and deviations up to "
+                f"{floor:.1g} are rounding."
             )
 
-    def _refuse_chaos(self, case: Case) -> list[Row]:
-        """All questions unasked, if the model's own noise would hide every answer."""
-        if math.isnan(case.noise):
-            reason = "the model's results are not finite numbers."
-        elif case.noise > CHAOS:
-            reason = f"chaotic: results move by {case.noise:.0e} when the inputs move by rounding."
-        else:
-            return []
-        return [Row(question, "not asked", reason) for question in QUESTIONS]
-
-    def _remark(self, case: Case) -> None:
-        probe, marker = case.probe, self.options.pad_marker
-        if probe.first_of_tuple:
+    def _remark(self, subject: Subject) -> None:
+        runner, marker = subject.runner, self.options.pad_marker
+        if runner.first_of_several:
             self.remarks.append("The model returns several results: only the first was checked.")
-        if self.options.mode == "eval" and probe.is_module:
-            tracked = any(
-                getattr(m, "running_mean", None) is not None for m in probe.model.modules()
+        if runner.draws:
+            self.remarks.append(
+                "The model draws random numbers: each draw was "
+                + ("one number for all rows and steps." if runner.same_noise else "seeded only.")
             )
-            if tracked:
+        if self.options.mode == "eval" and runner.is_module:
+            modules = runner.model.modules()
+            if any(getattr(m, "running_mean", None) is not None for m in modules):
                 self.remarks.append("Running statistics not checked: ask again with mode='train'.")
-        if marker is not None and any((row == marker).any() for row in case.sequences.rows):
+        real = self.supply.sources[0].rows
+        if marker is not None and any(bool((row == marker).any()) for row in real):
             self.remarks.append(
                 f"Real steps hold pad_marker = {marker} as well: the model takes them for padding."
             )
-        if any(extra.per_step for extra in case.sequences.extras):
-            self.remarks.append("Pads of extras keep the values that they have.")
+        pinned = [f"{s.name} hold {s.pad:g}" for s in self.supply.sources if s.pad is not None]
+        if pinned:
+            self.remarks.append(f"Pads of {', of '.join(pinned)}, and nothing else.")
+
+
+def _with_large_pads(lower: Subject, expected: list[Tensor]) -> float:
+    """How far results in a lower precision are from the usual ones where pads are large."""
+    refused: Refused | None = None
+    for steps in (lower.supply.other_steps[1], lower.supply.given):
+        feed = lower.supply.feed(steps=steps, pads=3, large=True)
+        try:
+            return deviation(lower.runner.results(feed, grad=False), expected)
+        except Refused as refusal:
+            refused = refusal
+    raise refused
+
+
+def _watch(runner: Runner, supply: Supply) -> PrecisionWatch:
+    """The precision inside, from one row by itself or, where that is refused, from the batch."""
+    try:
+        return runner.watched(supply.feed([supply.shortest]))
+    except Refused:
+        return runner.watched(supply.feed(steps=supply.given))
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _refused(refusal: Refused) -> str:
     return (
         f"the model refuses the batch ({refusal}): padcheck calls it as call(model, inputs, "
-        "lengths, *extra) with random padding, unless pad_marker says what pads hold"
+        "lengths, *extra), lengths of their own after their extra, with random padding unless "
+        f"pad_marker says what pads hold {see('dictionary')}"
     )

@@ -30,7 +30,7 @@ DRAWN = {
     "step_through": "Operation GraphState Rule",
     "experiments": "averages with_ddp gathered rounds_together rounds_joined example_problem "
     "build_model average_gradients joined",
-    "padcheck": "assert_padding_invariant Report Row",
+    "padcheck": "Finding Padded Report Unpadded assert_padding_invariant",
     "check_lengths": "check_alike check_count check_choice check_tensor check_float check_real "
     "check_numbers check_whole check_shape check_number check_dim describe check_some_lengths",
 }
