@@ -61,7 +61,7 @@ def test_owner_and_repository_stand_in_one_place():
 def test_top_level_holds_only_what_belongs_there():
     files = {"README.md", "TEACHING.md", "CONTRIBUTING.md", "LICENSE", "pyproject.toml"}
     files |= {"requirements.txt", "conftest.py"}
-    folders = {"notebooks", "course_utils", "tests", "binder"}
+    folders = {"notebooks", "course_utils", "tests", "binder", "docs"}
     made_by_tools = {"course_utils.egg-info", "__pycache__"}
     found = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
     assert found - made_by_tools <= files | folders
