@@ -15,7 +15,7 @@ import pytest
 from course_utils import explorers
 
 pytestmark = pytest.mark.slow
-PATHS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+PATHS = sorted((Path(__file__).parents[3] / "notebooks").glob("*.ipynb"))
 NAMED = re.compile(r"""- '?(?P<role>\w+) "(?P<name>[^"]*\w[^"]*)\"""")
 # What is typed in place of lengths -> what is said about it.
 NOT_LENGTHS = {"5, three": "not a list of whole numbers", "": "got 0", "1000": "between 1 and"}

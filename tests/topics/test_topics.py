@@ -32,7 +32,7 @@ from course_utils.lessons.entries import (
 from course_utils.lessons.markdown import read_topic
 from course_utils.lessons.sections import TextError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # No cell asks them.
 UNUSED_GUESSES = {"padding.stack", "padding.waste", "capstone.normalise"}

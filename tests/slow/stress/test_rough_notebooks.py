@@ -18,7 +18,7 @@ from nbval_guard import complaints
 from rough_kernel import ELSEWHERE, PROBE, run_rough, what_is_missing
 from solve import keys_in, solve_notebook
 
-PATHS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+PATHS = sorted((Path(__file__).parents[3] / "notebooks").glob("*.ipynb"))
 EVERY = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
 CARDS = {"exercise", "quiz", "guess", "glossary", "show_progress"}
 # Cells that train models or start workers are not run again at the end: they take most of the time.

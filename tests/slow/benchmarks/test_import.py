@@ -1,6 +1,6 @@
 """How long ``import course_utils`` takes, and what it loads.
 
-Print the table with ``pytest tests/benchmarks/test_import.py -m slow -s``.
+Print the table with ``pytest tests/slow/benchmarks/test_import.py -m slow -s``.
 """
 
 from __future__ import annotations

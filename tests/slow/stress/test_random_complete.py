@@ -18,7 +18,7 @@ import test_random_training
 import course_utils
 
 pytestmark = pytest.mark.slow
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 FILES = (test_random_masked, test_random_models, test_random_sequences, test_random_training)
 # What one case draws together with others.
 DRAWN = {

@@ -14,7 +14,7 @@ import pytest
 from executions import note
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXECUTED = "06_masked_loss"
 WIDTH, HEIGHT = 1280, 720

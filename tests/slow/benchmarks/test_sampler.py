@@ -1,6 +1,6 @@
 """What buckets cost and how much their batches change, beside random and sorted batches.
 
-Print the table with ``pytest tests/benchmarks/test_sampler.py -m slow -s``.
+Print the table with ``pytest tests/slow/benchmarks/test_sampler.py -m slow -s``.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from course_utils.lessons.answers import answer_key, main
 from course_utils.lessons.topics import exercises
 
 EXERCISES = exercises()
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SHORT = ROOT / "notebooks" / "06_masked_loss.ipynb"
 TEACHING = (ROOT / "TEACHING.md").read_text("utf-8")
 MINUTES = {notebook.number: notebook.minutes for notebook in NOTEBOOKS}

@@ -13,7 +13,7 @@ import torch
 from course_utils.padcheck.__main__ import main
 from course_utils.padcheck.feeding import PAGE, RECIPES, see
 
-TEXT = (Path(__file__).parents[1] / PAGE).read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / PAGE).read_text(encoding="utf-8")
 FIRST = re.search(r"## The first test\n.*?```python\n(.*?)```", TEXT, re.S).group(1)
 SECTIONS = re.findall(r"^### (.+?)\n(.*?)(?=^##|\Z)", TEXT, re.S | re.M)
 # A suite and a factory are run as the page says, below.

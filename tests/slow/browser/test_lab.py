@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from browser_fixtures import Notebook
 
-NAMES = sorted(path.name for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+NAMES = sorted(path.name for path in (Path(__file__).parents[3] / "notebooks").glob("*.ipynb"))
 
 PADS_LEFT = """@check("padding.pad_batch")
 def pad_batch(sequences, padding_value=0.0):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.slow
-NAMES = sorted(path.name for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+NAMES = sorted(path.name for path in (Path(__file__).parents[3] / "notebooks").glob("*.ipynb"))
 
 # What the course makes; the rest of the page is JupyterLab's.
 INCLUDED = [".jp-RenderedMarkdown", ".jp-OutputArea-output"]

@@ -19,7 +19,7 @@ from solve import keys_in, run_notebook, solve_notebook
 from course_utils.lessons import progress
 
 HERE = Path(__file__).parent
-PATHS = sorted((HERE.parents[1] / "notebooks").glob("*.ipynb"))
+PATHS = sorted((HERE.parents[2] / "notebooks").glob("*.ipynb"))
 # PyTorch's nested tensors do not work on a device that they have not heard of.
 BEYOND_PRETENDING = "nested"
 DEVICE = "cuda" if torch.cuda.is_available() else "pretend"

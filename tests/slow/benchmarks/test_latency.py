@@ -1,6 +1,6 @@
 """From a key on a slider to the new picture on the screen, beside ``interact`` with matplotlib.
 
-Print the table with ``pytest tests/benchmarks/test_latency.py -m slow -s``. Times are taken in
+Print the table with ``pytest tests/slow/benchmarks/test_latency.py -m slow -s``. Times are taken in
 the browser, from the event ``keydown`` until the new picture stands in the page and the next frame
 begins; kernel, server and browser run on the same machine. Much of an explorer's time is the way
 from the browser to the kernel and back, through a server whose small packets wait for each other.

@@ -1,6 +1,6 @@
 """Loop, padded and packed: the same gradients, at which price?
 
-Print the table with ``pytest tests/benchmarks/test_packing.py -m slow -s``. Times are medians
+Print the table with ``pytest tests/slow/benchmarks/test_packing.py -m slow -s``. Times are medians
 with their spread; they are shown and never judged, because they differ between machines.
 """
 

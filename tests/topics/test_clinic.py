@@ -20,7 +20,7 @@ from course_utils.sequences import lengths_of, lengths_to_mask, pad_batch
 from course_utils.topics.clinic import PATIENTS, admit
 from course_utils.training import step_mse_loss
 
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "11_bug_clinic.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "11_bug_clinic.ipynb"
 # Seed and lengths: as many rows as steps; two full rows; two rows alone.
 BATCHES = [(1, (3, 1, 2)), (2, (4, 2, 4, 1)), (3, (2, 5))]
 CAUSES = {
