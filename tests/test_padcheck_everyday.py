@@ -305,6 +305,22 @@ def test_a_table_of_positions(masked, places):
     assert ("Less padding was asked" in text) is (masked and places == STEPS)
 
 
+def test_a_table_that_is_too_short_is_never_read_beyond_its_end():
+    """On a GPU that would end the process: a check of the index comes first."""
+
+    class Placed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.places = nn.Embedding(TOKENS, 5), nn.Embedding(STEPS, 5)
+
+        def forward(self, ids: Tensor, n: Tensor) -> Tensor:
+            return self.embed(ids) + self.places(torch.arange(ids.shape[1]))
+
+    report = padcheck(Placed(), IDS, N)
+    assert report.ok is True
+    assert f"index {STEPS} in a table of {STEPS} rows" in report["amount"].meaning
+
+
 def test_plain_functions_and_bound_methods():
     assert "on results only" in check(True, None, lambda x, n: masked_mean(x, mask_of(x, n)), X, N)
     check(False, "pooling over padding", lambda x, n: x.mean(1), X, N)
