@@ -186,10 +186,9 @@ def ask_amount(subject: Subject) -> Finding:
         far, refused = _worst(subject, [(f"{FAR} times as much padding", lambda: _far(subject))])
         found, refusals = found + far, refusals + refused
     elif not decided:
-        below = _below(subject)
-        if below is not None:
-            found, varied = [*found, below], set(supply.axes)
-            note = "Less padding was asked, because"
+        below = [_below(subject, axis, varied) for axis in supply.axes]
+        found = [*found, *(d for d in below if d is not None)]
+        note = "Less padding was asked, because" if varied else ""
     if refusals:
         note = f"{note or 'Not asked, because'} the model refuses {'; '.join(refusals)}."
     still = [s.name for s in supply.sources if s.axis is not None and s.axis not in varied]
@@ -200,18 +199,20 @@ def ask_amount(subject: Subject) -> Finding:
     return finding
 
 
-def _below(subject: Subject) -> float | None:
+def _below(subject: Subject, axis: int, varied: set[int]) -> float | None:
     """The shorter rows, as far padded as given and less: for models with a longest length."""
     supply = subject.supply
-    rows = [row for row, size in enumerate(supply.sizes) if size < supply.given[0]]
+    given = supply.given
+    rows = [row for row, n in enumerate(supply.lengths[axis].tolist()) if n < given[axis]]
+    if not rows:
+        return None
+    feeds = supply.feed(rows), supply.feed(rows, given)
     try:
-        less, given = (
-            subject.runner.results(supply.feed(rows, steps), grad=False)
-            for steps in (None, supply.given)
-        )
+        less, usual = (subject.runner.results(feed, grad=False) for feed in feeds)
     except Refused:
         return None
-    return deviation(less, given)
+    varied.update(n for n in supply.axes if feeds[0].steps[n] != given[n])
+    return deviation(less, usual)
 
 
 def ask_alone(subject: Subject) -> Finding:

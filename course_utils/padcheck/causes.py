@@ -295,8 +295,8 @@ def _telling_sizes(subject: Subject) -> tuple[list[int], tuple[int, ...], tuple[
     """Rows and two padded lengths that no other axis has, so that shapes tell axes apart."""
     supply = subject.supply
     own = list(range(len(supply)))
-    values = record(subject.runner, supply.feed([supply.shortest])).values
-    taken = {n for value in values for n in value.content.shape}
+    trace = record(subject.runner, subject.base)
+    taken = {n for value in trace.values for n in value.content.shape}
     count = _unused(len(own) + 1, taken)
     found: list[int] = []
     for longest in supply.longest * 2:  # for each axis one, and then another
@@ -345,7 +345,6 @@ def _examine(pair: Pair, known: dict[tuple, Trace]) -> tuple[str, str] | None:
         event, name = (norms[0], "batch statistics") if norms else (event, name)
     if pair.only not in (None, name):
         return None
-    operation = event.name.strip("_")
     path = ".".join(part for part in event.path.split(".") if part != "_orig_mod")
     place = f"{path} ({type(event.module).__name__}), " if path else ""
-    return name, f"{place}{operation}"
+    return name, place + event.name.strip("_")

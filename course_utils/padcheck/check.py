@@ -57,8 +57,8 @@ def padcheck(
     gradients, the random state and the default dtype are as before. After a second it shows a
     progress bar on the standard error. Recipes for all kinds of models: ``docs/padcheck.md``.
 
-    Cost: about ten forward passes and one backward pass over a batch of ``rows`` sequences, and
-    one of each over every single sequence. A failure takes some 25 more to find its cause.
+    Cost: about twelve forward and two backward passes over a batch of ``rows`` sequences or less,
+    and one of each over every single sequence. A failure takes 10 to 30 more for its cause.
 
     Args:
         model: called as ``model(inputs, lengths, *extra)``; gives ``(B, T, ...)``, ``(B, ...)``

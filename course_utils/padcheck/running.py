@@ -59,6 +59,14 @@ def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
+def _random_state(device: torch.device) -> tuple[Any, ...]:
+    """What changes as soon as anything is drawn."""
+    states = [torch.get_rng_state()]
+    if device.type == "cuda":
+        states.append(torch.cuda.get_rng_state(device))
+    return (random.getstate(), *(bytes(state.tolist()) for state in states))
+
+
 def first_line(error: BaseException) -> str:
     """What an error says, in one line."""
     return (str(error).strip().splitlines() or ["no message"])[0]
@@ -115,6 +123,9 @@ class Runner:
             for parameter in self.model.parameters():
                 parameter.requires_grad_(parameter.is_floating_point())
                 parameter.grad = None
+        for _, module in hookable(self.model):
+            if isinstance(module, nn.Embedding):
+                module.register_forward_pre_hook(_check_range)
         buffers = self.model.buffers() if self.is_module else ()
         self._buffers = [(b, b.clone(), b._version) for b in buffers]
 
@@ -137,15 +148,14 @@ class Runner:
         given = [t.clone() for t in feed.tensors] if tensors is None else tensors
         torch.manual_seed(self.seed)
         random.seed(self.seed)
-        before = torch.get_rng_state(), random.getstate()
+        before = _random_state(feed.tensors[0].device)
         noise = SameNoise() if self.draws and self.same_noise else contextlib.nullcontext()
         try:
             with _default_dtype(self.dtype), torch.set_grad_enabled(grad), noise:
                 result = self.call(self.model, *feed.arguments(given))
         except Exception as error:
             raise Refused(f"{type(error).__name__}: {first_line(error)}") from error
-        after = torch.get_rng_state(), random.getstate()
-        if not self.draws and not (before[0].equal(after[0]) and before[1] == after[1]):
+        if not self.draws and before != _random_state(feed.tensors[0].device):
             self.draws = True
             return self.result(feed, grad=grad, tensors=tensors)
         return self._one_tensor(result)
@@ -274,6 +284,13 @@ class Runner:
             f"a tuple that starts with one: {hint} with call=lambda model, inputs, lengths: ... "
             + see("PackedSequence" if hint == "unpack it" else "dictionary")
         )
+
+
+def _check_range(module: nn.Embedding, args: tuple) -> None:
+    """Refuse what a GPU would not refuse but die of."""
+    ids = args[0] if args else None
+    if isinstance(ids, Tensor) and ids.numel() and not 0 <= int(ids.max()) < module.num_embeddings:
+        raise IndexError(f"index {int(ids.max())} in a table of {module.num_embeddings} rows")
 
 
 def _without_dropout(module: nn.Module, train: bool) -> None:

@@ -44,6 +44,10 @@ class SameNoise(TorchDispatchMode):
     is the model's own. Dropout keeps everything, permutations are the identity.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.draws = 0
+
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         return False  # or torch's compiler is imported, which takes seconds
@@ -52,6 +56,9 @@ class SameNoise(TorchDispatchMode):
         kwargs = kwargs or {}
         if torch.Tag.nondeterministic_seeded not in func.tags:
             return func(*args, **kwargs)
+        # A seed for each draw, so that its first number does not depend on those before it.
+        self.draws += 1
+        torch.manual_seed(self.draws)
         return _same(func, func._schema.name.split("::")[-1].rstrip("_"), args, kwargs)
 
 
@@ -73,7 +80,6 @@ def _same(func: Any, name: str, args: tuple, kwargs: dict[str, Any]) -> Any:
         return result.fill_(DEVIATE)
     if name in ("normal", "normal_functional"):
         return _normal(func, result, args, kwargs)
-    # A generator of its own, so that the first number does not depend on what was drawn before.
     return result.fill_(result.flatten()[0].item())
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from zoo import RIGHT, WRONG, ZOO, Specimen, brute_force
 from zoo.asking import ask, cause_of
-from zoo.entries import SIZES, UNKNOWN
+from zoo.entries import SIZES, UNKNOWN, floats, vector
 
 from course_utils import wrong_models
 from course_utils.padcheck import Report
@@ -53,6 +53,21 @@ def test_verdict_and_cause(specimen):
         assert report.ok is specimen.right, f"seed {seed}: {report}"
         assert bool(report) is specimen.right
         assert well_named(specimen, report, seed), f"seed {seed}: {report.cause}"
+
+
+def test_brute_force_measures_what_can_be_computed_by_hand():
+    """Each result is the number of steps: 2 alone, 34 where the batch of 4 gets 30 pads more."""
+    counts = vector("steps counted", lambda: lambda x, n: x.new_full((len(x),), x.shape[1]))
+    judgement = brute_force(counts, counts.build(), floats([2, 4], 0))
+    assert judgement.outputs == (34 - 2) / 2
+    assert judgement.where == "row 0 padded by (30, 11, 1.0)"
+    assert not judgement.right
+
+
+def test_brute_force_sees_faults_of_the_gradient_alone():
+    specimen = next(s for s in WRONG if s.name == "straight through the pads")
+    judgement = brute_force(specimen, *specimen.draw(0))
+    assert judgement.outputs <= specimen.tolerance < judgement.gradients
 
 
 def test_most_causes_are_named():

@@ -38,8 +38,9 @@ their attention mask, where it takes one, and gives one vector a step. An encode
 same ids on both sides.
 
 Two judges: **brute force** in double precision runs every sequence alone, and padded by many
-amounts, and compares results and gradients; **padcheck** was given the padded batch. Each judged
-twice: padding holds *any* token ids, or the *pad token*, which padcheck was told
+amounts, and compares results and gradients (where a model asks for single precision inside, in
+norms for example, brute force gives it double); **padcheck** was given the padded batch. Each
+judged twice: padding holds *any* token ids, or the *pad token*, which padcheck was told
 (`pad_marker=0`).
 
 What *wrong* means, and what it does not:

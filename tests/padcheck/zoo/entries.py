@@ -207,6 +207,12 @@ def with_second(lengths: list[int], spare: int) -> Problem:
     return Problem(Ragged(rows_of(lengths, FEATURES)), (second,), spare)
 
 
+def with_second_of_two(lengths: list[int], spare: int) -> Problem:
+    """A second sequence of as many steps, at most, as a result has numbers."""
+    second = Ragged(rows_of([OUTPUT - i % 2 for i in range(len(lengths))], FEATURES))
+    return Problem(Ragged(rows_of(lengths, FEATURES)), (second,), spare)
+
+
 def with_second_as_wide(lengths: list[int], spare: int) -> Problem:
     """A second sequence with lengths of its own, whose longest has as many steps as ``T``."""
     second = Ragged(rows_of(other_lengths(lengths, max(lengths) + spare), FEATURES))

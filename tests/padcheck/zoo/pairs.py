@@ -22,6 +22,7 @@ from zoo.entries import (
     vector,
     with_second,
     with_second_as_wide,
+    with_second_of_two,
     with_static,
 )
 
@@ -227,6 +228,11 @@ PAIRS = [
            call=call_pair),
     vector("two GRUs, as wide as T", lambda: Pair(lambda g, z, m: packed_state(g, z, m)[-1]),
            data=with_second_as_wide, call=call_pair),
+    vector("two GRUs, the second short", lambda: Pair(lambda g, z, m: packed_state(g, z, m)[-1]),
+           data=with_second_of_two, call=call_pair),
+    vector("two GRUs, the second short, its final state",
+           lambda: Pair(lambda g, z, m: g(z)[1][-1]), "final state", data=with_second_of_two,
+           call=call_pair),
     vector("two GRUs, the second's final state", lambda: Pair(lambda g, z, m: g(z)[1][-1]),
            "final state", data=with_second, call=call_pair),
     vector("two GRUs, the second's last column", lambda: Pair(lambda g, z, m: g(z)[0][:, -1]),
