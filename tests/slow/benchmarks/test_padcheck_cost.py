@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from course_utils.models import GatherRNN, LastStepRNN, MaskedRNN
 from course_utils.padcheck import padcheck
-from course_utils.pitfalls.models import LastColumnRNN, PaddedMeanRNN
+from course_utils.wrong_models import LastColumnRNN, PaddedMeanRNN
 
 pytestmark = pytest.mark.slow
 
