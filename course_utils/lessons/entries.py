@@ -5,6 +5,7 @@ Texts are plain; words in `backticks` are shown as code.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +69,15 @@ class Option:
     right: bool = False
 
 
+def shuffled(question: str, options: Sequence[Option]) -> list[Option]:
+    """Options in an order that tells nothing of which is right, the same on every machine."""
+
+    def place(option: Option) -> bytes:
+        return hashlib.sha256(f"{question}\n{option.text}".encode()).digest()
+
+    return sorted(options, key=place)
+
+
 @dataclass(frozen=True)
 class Question:
     """A question with two or more options, exactly one of them right.
@@ -78,6 +88,11 @@ class Question:
     text: str
     options: Sequence[Option]
     notebook: int
+
+    @property
+    def shown_options(self) -> list[Option]:
+        """The options as they are shown: shuffled, and for a question always in the same order."""
+        return shuffled(self.text, self.options)
 
 
 @dataclass(frozen=True)
@@ -109,6 +124,11 @@ class Guess:
     why: str
     options: Sequence[Option] = ()
     unit: str | None = None
+
+    @property
+    def shown_options(self) -> list[Option]:
+        """The options as they are shown: shuffled, and for a guess always in the same order."""
+        return shuffled(self.text, self.options)
 
 
 @dataclass(frozen=True)

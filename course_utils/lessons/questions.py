@@ -43,7 +43,7 @@ def _question(quiz: Quiz, number: int, question: Question, answered: Any) -> lis
     rows: list[widgets.Widget] = [
         text(f'<div style="line-height:1.5;margin-top:8px">{title}</div>')
     ]
-    for option in question.options:
+    for option in question.shown_options:
         button = option_button(option.text)
 
         def choose(option: Option = option, button: widgets.Button = button) -> None:
@@ -86,8 +86,9 @@ def guess_card(guess: Guess) -> widgets.VBox:
     head = text(f"<b>Your guess first</b>{paragraph(guess.text)}")
     if guess.unit is not None:
         return panel(head, _number_row(guess, keep, reply), reply)
-    buttons = [option_button(option.text) for option in guess.options]
-    for button, option in zip(buttons, guess.options, strict=True):
+    options = guess.shown_options
+    buttons = [option_button(option.text) for option in options]
+    for button, option in zip(buttons, options, strict=True):
         on_click(button, lambda answer=option.text: keep(answer), reply)
     return panel(head, *buttons, reply)
 

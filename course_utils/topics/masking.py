@@ -31,7 +31,7 @@ def _() -> list[Case]:
         "as many sequences as steps": [1, 2, 3],
     }
     lengths = {name: torch.tensor(lists[name], device="cpu") for name in lists}
-    padded_further = {"two sequences": 4, "equal lengths": 5}
+    padded_further = {"two sequences": 4, "four sequences": 7, "equal lengths": 5}
     return [Case(name, (lengths[name],)) for name in lists] + [
         Case(f"{name}, padded to {steps} steps", (lengths[name],), {"max_length": steps})
         for name, steps in padded_further.items()
@@ -68,39 +68,6 @@ def true_is_padding(lengths: Tensor, max_length: int | None = None) -> Tensor:
     return ~lengths_to_mask(lengths, max_length)
 
 
-@lengths_to_mask.wrong(
-    "Your mask holds whole numbers: compare, and keep the booleans that a comparison gives.",
-    belief="A mask is a tensor of ones and zeros.",
-)
-def ones_and_zeros(lengths: Tensor, max_length: int | None = None) -> Tensor:
-    return lengths_to_mask(lengths, max_length).long()
-
-
-@lengths_to_mask.wrong(
-    "Your mask is (T, B): rows are sequences and columns are steps, so lengths stand in a column.",
-    belief="Time is the first axis.",
-)
-def time_first(lengths: Tensor, max_length: int | None = None) -> Tensor:
-    return lengths_to_mask(lengths, max_length).transpose(0, 1)
-
-
-@lengths_to_mask.wrong(
-    "You do not use max_length: if it is given, the mask has that many steps.",
-    belief="A batch is always as long as its longest sequence.",
-)
-def ignores_max_length(lengths: Tensor, max_length: int | None = None) -> Tensor:
-    return lengths_to_mask(lengths)
-
-
-@lengths_to_mask.wrong(
-    "You ask whether something is zero: a mask asks whether the step's number lies below the "
-    "length.",
-    belief="Whatever is not zero is real.",
-)
-def asks_for_zero(lengths: Tensor, max_length: int | None = None) -> Tensor:
-    return (lengths[:, None] != 0) & (_steps(lengths, max_length) >= 0)
-
-
 @solution("masking.masked_recurrence")
 def masked_recurrence(
     cell: torch.nn.RNNCell, inputs: torch.Tensor, mask: torch.Tensor
@@ -135,6 +102,12 @@ def _() -> list[Case]:
         case("pads between real steps", holes, 2, 3),
         case("a row without real steps", to_mask([2, 0], 3), 2, 2),
     ]
+
+
+@masked_recurrence.trait("a row goes on after a step at which every row is padding")
+def _(mask: torch.Tensor) -> bool:
+    someone = mask.any(0)
+    return bool((~someone[:-1] & someone[1:].flip(0).cummax(0).values.flip(0)).any())
 
 
 def _run(
@@ -290,30 +263,12 @@ def repairs_afterwards(scores: Tensor, mask: Tensor) -> Tensor:
 
 
 @masked_softmax.wrong(
-    "You divide by the sum of the scores: divide by the sum of their exponentials.",
-    belief="A softmax is a score divided by the sum of the scores.",
-)
-def divides_by_scores(scores: Tensor, mask: Tensor) -> Tensor:
-    return scores.exp() * mask / scores.sum(-1, keepdim=True)
-
-
-@masked_softmax.wrong(
     "Large scores overflow: subtract the largest one before the exponential, or use softmax.",
     belief="The exponential of a score is always a finite number.",
 )
 def overflows(scores: Tensor, mask: Tensor) -> Tensor:
     parts = scores.exp() * mask
     return parts / parts.sum(-1, keepdim=True).clamp(min=1e-30)
-
-
-@masked_softmax.wrong(
-    "Your softmax runs over the rows: the last axis is to sum to 1.",
-    belief="A softmax runs over the first axis.",
-)
-def softmax_over_rows(scores: Tensor, mask: Tensor) -> Tensor:
-    full = mask.expand(scores.shape)
-    weights = scores.masked_fill(~full, -torch.inf).softmax(0)
-    return weights.masked_fill(~full, 0)
 
 
 @masked_softmax.random
@@ -323,7 +278,7 @@ def _(draw: Draw) -> Case:
     if draw.chance(0.3):  # the same keys for several queries
         scores, mask = draw.normal(rows, 2, keys), mask[:, None, :]
     if draw.chance(0.3):  # a pad that would win by far
-        scores = torch.where(mask, scores, 60.0)
+        scores = torch.where(mask, scores, draw.choice([60.0, 2000.0]))
     return Case("", (scores.requires_grad_(), mask))
 
 
@@ -359,9 +314,19 @@ def _() -> list[Case]:
         case("two rows", [[0.5, 3.0, 0.0], [1.5, 0.0, 0.0]], [[1, 1, 0], [1, 0, 0]]),
         case("NaN and a negative number at pads", [[0.25, nan], [-1.0, 4.0]], [[1, 0], [0, 1]]),
         case("no pads", [0.7, 1.3, 2.0], [1, 1, 1]),
-        case("a very small real value", [1e-9, 1e-3, inf], [1, 1, 0]),
+        case("a very small real value", [1e-15, 1e-3, inf], [1, 1, 0]),
         case("nothing real, single precision", [0.0, 0.0], [0, 0], torch.float32),
     ]
+
+
+@safe_log.trait("a real value is very small")
+def _(values: torch.Tensor, mask: torch.Tensor) -> bool:
+    return bool((values[mask] < 1e-9).any())
+
+
+@safe_log.trait("a masked value is NaN or infinite")
+def _(values: torch.Tensor, mask: torch.Tensor) -> bool:
+    return bool((~values[~mask].isfinite()).any())
 
 
 @safe_log.wrong(
@@ -379,35 +344,3 @@ def multiplies_the_log(values: Tensor, mask: Tensor) -> Tensor:
 )
 def chooses_after_the_log(values: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, values.log(), 0.0)
-
-
-@safe_log.wrong(
-    "You add a small number to every value, so the real ones change, too.",
-    belief="A tiny epsilon never matters.",
-)
-def adds_epsilon(values: Tensor, mask: Tensor) -> Tensor:
-    return (values.masked_fill(~mask, 1) + 1e-6).log() * mask
-
-
-@safe_log.wrong(
-    "You clamp all values, so small real ones lose their value and their gradient.",
-    belief="Real values are never that small.",
-)
-def clamps_everything(values: Tensor, mask: Tensor) -> Tensor:
-    return values.masked_fill(~mask, 1).clamp(min=1e-4).log()
-
-
-@safe_log.wrong(
-    "Your numbers are right, but no gradient flows through them: they are cut from the graph.",
-    belief="A detached tensor is a safe tensor.",
-)
-def leaves_the_graph(values: Tensor, mask: Tensor) -> Tensor:
-    return values.detach().masked_fill(~mask, 1).log()
-
-
-@safe_log.wrong(
-    "You return the chosen values alone: keep the shape, with zeros where the mask is False.",
-    belief="Indexing with a mask keeps the shape.",
-)
-def drops_the_rest(values: Tensor, mask: Tensor) -> Tensor:
-    return values[mask].log()

@@ -10,13 +10,16 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from course_utils.data import small_batch
 from course_utils.lessons.case_inputs import made_with_seed, random_tensors
+from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 from course_utils.sequences import pack, pad_batch
 
 Packed = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-@solution("packing.pack_by_hand")
+@solution(
+    "packing.pack_by_hand", parts=("data", "batch_sizes", "sorted_indices", "unsorted_indices")
+)
 def pack_by_hand(
     padded: torch.Tensor, lengths: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -53,6 +56,22 @@ def _() -> list[Case]:
         padded = _padded(lengths, 1 + i % 3, extra=2 * (i == 2)).requires_grad_()
         found.append(Case(name, (padded, torch.tensor(lengths, device="cpu"))))
     return found
+
+
+def _drawn_batch(draw: Draw, pad: float) -> tuple[Tensor, Tensor]:
+    """A padded batch and its lengths; some real steps are zero, and T may be above the longest."""
+    lengths = torch.tensor(draw.lengths(draw.integer(1, 4), 5), device="cpu")
+    steps = int(lengths.max()) + draw.choice([0, 0, 1, 2])
+    padded = draw.normal(len(lengths), steps, draw.integer(1, 3))
+    padded = padded.masked_fill(~draw.mask(len(lengths), steps, 1, share=0.8), 0)
+    real = torch.arange(steps, device="cpu") < lengths[:, None]
+    return torch.where(real[..., None], padded, pad), lengths
+
+
+@pack_by_hand.random
+def _(draw: Draw) -> Case:
+    padded, lengths = _drawn_batch(draw, draw.choice([9.0, 0.0, torch.nan]))
+    return Case("", (padded.requires_grad_(), lengths))
 
 
 def _order(lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,7 +152,7 @@ def same_order_twice(padded: Tensor, lengths: Tensor) -> Packed:
     return data, batch_sizes, order, order.clone()
 
 
-@solution("packing.unpack_by_hand")
+@solution("packing.unpack_by_hand", parts=("padded", "lengths"))
 def unpack_by_hand(
     data: torch.Tensor, batch_sizes: torch.Tensor, unsorted_indices: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -155,6 +174,16 @@ def _packed_parts(lengths: Sequence[int], features: int) -> tuple[Tensor, Tensor
 def _() -> list[Case]:
     lists = enumerate(_LISTS.items())
     return [Case(name, _packed_parts(lengths, 1 + i % 3)) for i, (name, lengths) in lists]
+
+
+@unpack_by_hand.random
+def _(draw: Draw) -> Case:
+    return Case("", _drawn_parts(draw))
+
+
+def _drawn_parts(draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
+    packed = pack(*_drawn_batch(draw, 9.0))
+    return packed.data.clone().requires_grad_(), packed.batch_sizes, packed.unsorted_indices
 
 
 def _unpacked(data: Tensor, batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
@@ -224,7 +253,7 @@ def cuts_into_rows(
     return rows[unsorted_indices], lengths[unsorted_indices]
 
 
-@solution("packing.packed_recurrence")
+@solution("packing.packed_recurrence", parts=("outputs", "final states"))
 def packed_recurrence(
     cell: torch.nn.RNNCell, data: torch.Tensor, batch_sizes: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -252,6 +281,13 @@ def _() -> list[Case]:
         data, batch_sizes, _ = _packed_parts(lengths, features)
         found.append(Case(name, (_layer(nn.RNNCell, features, hidden), data, batch_sizes)))
     return found
+
+
+@packed_recurrence.random
+def _(draw: Draw) -> Case:
+    data, batch_sizes, _ = _drawn_parts(draw)
+    cell = _layer(nn.RNNCell, data.shape[1], draw.integer(1, 4), bias=draw.chance(0.8))
+    return Case("", (cell, data, batch_sizes))
 
 
 def _run(
@@ -351,6 +387,14 @@ def _() -> list[Case]:
         padded, counts = _padded(lengths, features), torch.tensor(lengths, device="cpu")
         found.append(Case(name, (rnn, padded, counts, initial.requires_grad_())))
     return found
+
+
+@final_states.random
+def _(draw: Draw) -> Case:
+    padded, lengths = _drawn_batch(draw, draw.choice([9.0, -90.0, 0.0]))
+    rnn = _layer(nn.RNN, padded.shape[2], draw.integer(1, 4), batch_first=True)
+    initial = draw.normal(len(lengths), rnn.hidden_size)
+    return Case("", (rnn, padded.requires_grad_(), lengths, initial.requires_grad_()))
 
 
 def _sorted_run(rnn: nn.RNN, padded: Tensor, lengths: Tensor, states: Tensor) -> Tensor:

@@ -345,8 +345,8 @@ def test_quiz_texts(key: str):
     assert len(quiz.questions) >= 3
     places = []
     for question in quiz.questions:
-        places += [i for i, option in enumerate(question.options) if option.right]
-        for option in question.options:
+        places += [i for i, option in enumerate(question.shown_options) if option.right]
+        for option in question.shown_options:
             assert option.why.endswith((".", "?"))
     assert len(set(places)) > 1, "the right option always stands in the same place"
 
@@ -355,12 +355,12 @@ def test_quiz_texts(key: str):
 def test_every_option_answers_at_once_with_its_reason(key: str):
     quiz = QUIZZES[key]
     for question in quiz.questions:
-        for option in question.options:
+        for option in question.shown_options:
             card = quiz_card(quiz)
             labels = [button.description for button in parts(card, widgets.Button)]
             assert plain(option.text) in labels
             first = sum(len(q.options) for q in quiz.questions[: quiz.questions.index(question)])
-            button = parts(card, widgets.Button)[first + list(question.options).index(option)]
+            button = parts(card, widgets.Button)[first + list(question.shown_options).index(option)]
             button.click()
             assert button.description == f"{'✓' if option.right else '✗'} {plain(option.text)}"
             assert plain(option.why) in words(card)
@@ -369,12 +369,12 @@ def test_every_option_answers_at_once_with_its_reason(key: str):
 def answer(card: widgets.Widget, quiz, choose) -> None:
     buttons = iter(parts(card, widgets.Button))
     for question in quiz.questions:
-        mine = [next(buttons) for _ in question.options]
+        mine = [next(buttons) for _ in question.shown_options]
         mine[choose(question)].click()
 
 
 def right_one(question) -> int:
-    return next(i for i, option in enumerate(question.options) if option.right)
+    return next(i for i, option in enumerate(question.shown_options) if option.right)
 
 
 def test_placement_quiz_names_the_earliest_notebook_missed():
@@ -416,7 +416,7 @@ def test_guess_is_kept_and_comes_back(key: str):
         assert "The run says: 28.6" in guess_answer(guess, 28.57).text
         return
     assert sum(option.right for option in guess.options) == 1
-    for option, button in zip(guess.options, parts(card, widgets.Button), strict=True):
+    for option, button in zip(guess.shown_options, parts(card, widgets.Button), strict=True):
         button.click()
         assert f"You guess: {plain(option.text)}" in words(card)
         message = guess_answer(guess, True)
@@ -453,3 +453,14 @@ def test_glossary():
     assert glossary_message(("Mask",)).text == f"mask: {terms()['mask'].meaning}"
     assert "Did you mean: oracle" in glossary_message(("orakle",)).text
     assert "not in the glossary" in glossary_message(("qqqq",)).html
+
+
+def test_options_are_shuffled_in_the_same_way_every_time_and_tell_nothing():
+    questions = [q for quiz in QUIZZES.values() for q in quiz.questions]
+    choices = [*questions, *(g for g in GUESSES.values() if g.options)]
+    for choice in choices:
+        assert choice.shown_options == choice.shown_options
+        assert sorted(choice.shown_options, key=choice.options.index) == list(choice.options)
+    places = [next(i for i, o in enumerate(c.shown_options) if o.right) for c in choices]
+    for place in range(3):
+        assert 0.15 < places.count(place) / len(places) < 0.55
