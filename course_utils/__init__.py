@@ -1,7 +1,7 @@
 """Helpers of the course *Backpropagation through variable-length sequences*.
 
-Importing the package loads torch and nothing heavier. Diagrams, plots, explorers, exercises
-and padcheck are imported from their own modules.
+Importing the package loads torch and nothing heavier. Pictures, explorers, exercises and
+padcheck are imported from their own packages.
 """
 
 from course_utils.data import (

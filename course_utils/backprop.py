@@ -89,7 +89,6 @@ def _matrix(values: Tensor, name: str) -> tuple[int, int]:
 
 def _check_fits(values: Tensor, name: str, shape: tuple[int, ...], like: Tensor) -> None:
     """Refuse another shape, or another dtype than that of the inputs."""
-    check_float(values, name)
     check_shape(values, name, shape)
     if values.dtype != like.dtype:
         raise TypeError(f"{name} is {values.dtype}, but x is {like.dtype}")

@@ -115,6 +115,29 @@ def check_shape(value: Any, name: str, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name} has shape {tuple(value.shape)}, expected {shape}")
 
 
+def check_alike(sequences: Sequence[Tensor]) -> None:
+    """Refuse sequences that differ in more than their number of steps.
+
+    Raises:
+        TypeError: what is not a tensor ``(L, ...)``.
+        ValueError: another shape of a step, dtype or device than the first one's.
+    """
+    for i, sequence in enumerate(sequences):
+        if not isinstance(sequence, Tensor) or sequence.dim() == 0:
+            raise TypeError(f"sequences[{i}] is {sequence!r:.40}, expected a tensor (L, ...)")
+        first = sequences[0]
+        for what, got, expected in (
+            ("feature shape", tuple(sequence.shape[1:]), tuple(first.shape[1:])),
+            ("dtype", sequence.dtype, first.dtype),
+            ("device", sequence.device, first.device),
+        ):
+            if got != expected:
+                raise ValueError(
+                    f"sequences[{i}] has {what} {got}, but sequences[0] has {expected}: "
+                    "only the number of steps may differ"
+                )
+
+
 def check_number(value: Any, name: str, *, above: float) -> None:
     """Refuse what is not a real number above a limit; NaN is none.
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from course_utils.checks import check_count, check_float, check_number, check_tensor, describe
+from course_utils.checks import check_alike, check_count, check_float, check_number, check_tensor
 from course_utils.sequences import Lengths, Side, check_lengths, lengths_of, pad_batch
 
 SMALL_LENGTHS = (5, 3, 7, 2)
+_JAPANESE_VOWELS = Path(__file__).with_name("japanese_vowels.npz")
 
 
 def small_batch(
@@ -85,19 +87,19 @@ def load_japanese_vowels(split: Literal["train", "test"]) -> SequenceDataset:
     """Utterances of two Japanese vowels by nine speakers; the target is the speaker, 0 to 8.
 
     270 utterances to train on and 370 to test on, 7 to 29 frames each, 12 LPC cepstrum
-    coefficients a frame, float32 on the CPU. Read from files inside the package ``sktime``.
+    coefficients a frame, float32 on the CPU. Read from a file beside this module.
 
-    Source: Kudo, Toyama and Shimbo (1999), Multidimensional curve classification using
-    passing-through regions, Pattern Recognition Letters 20.
+    Source: M. Kudo, J. Toyama, M. Shimbo, Japanese Vowels, UCI Machine Learning Repository,
+    https://doi.org/10.24432/C5NS47, CC BY 4.0; here rounded to float32 and kept as NumPy arrays.
     """
     if split not in ("train", "test"):
         raise ValueError(f"split is {split!r}, expected 'train' or 'test'")
-    from sktime.datasets import load_japanese_vowels as load
+    import numpy as np
 
-    frames, speakers = load(split=split, return_type="df-list")
-    sequences = [torch.tensor(f.to_numpy(), dtype=torch.float32, device="cpu") for f in frames]
-    targets = torch.tensor([int(speaker) - 1 for speaker in speakers], device="cpu")
-    return SequenceDataset(sequences, targets)
+    names = [f"{split}_{name}" for name in ("frames", "lengths", "speakers")]
+    with np.load(_JAPANESE_VOWELS, allow_pickle=False) as file:
+        frames, lengths, speakers = (torch.from_numpy(file[name]) for name in names)
+    return SequenceDataset([s.clone() for s in frames.split(lengths.tolist())], speakers)
 
 
 def split_validation(
@@ -105,30 +107,32 @@ def split_validation(
 ) -> tuple[SequenceDataset, SequenceDataset]:
     """Split off a validation set in which every class keeps its share: ``(train, validation)``.
 
+    Each class gives the same fraction of its sequences, rounded to a whole number; chance says
+    which ones, and in which order both sets come. The same seed gives the same sets.
+
     Raises:
         ValueError: targets that are not one class a sequence, a fraction outside 0 to 1, or one
             that leaves a class without a sequence on either side.
-
-    Source: ``sklearn.model_selection.train_test_split``.
     """
     check_number(fraction, "fraction", above=0)
-    if not fraction < 1:  # scikit-learn would take 5 for five sequences
+    if not fraction < 1:
         raise ValueError(f"fraction is {fraction}, expected a share below 1")
-    if not isinstance(dataset.targets, Tensor) or dataset.targets.dim() != 1:
+    if not isinstance(dataset.targets, Tensor) or dataset.targets.dim() != 1 or not len(dataset):
         raise ValueError("a stratified split needs one class number for each sequence, (N,)")
-    from sklearn.model_selection import train_test_split
-
-    train, validation = train_test_split(
-        range(len(dataset)),
-        test_size=fraction,
-        stratify=dataset.targets,
-        random_state=check_count(seed, "seed"),
-    )
-    classes = dataset.targets.unique()
-    for part in (train, validation):
-        if len(dataset.targets[part].unique()) < len(classes):
-            raise ValueError(f"fraction {fraction} leaves a class without a sequence on one side")
-    return dataset.subset(train), dataset.subset(validation)
+    generator = torch.Generator("cpu").manual_seed(check_count(seed, "seed"))
+    order = torch.randperm(len(dataset), generator=generator, device="cpu")
+    classes = dataset.targets.cpu()[order]
+    held_out = torch.zeros_like(order, dtype=torch.bool)
+    for number in classes.unique():
+        members = (classes == number).nonzero().flatten()
+        share = round(fraction * len(members))
+        if share in (0, len(members)):
+            raise ValueError(
+                f"fraction {fraction} of class {number}, {len(members)} sequences, leaves none on "
+                "one side"
+            )
+        held_out[members[:share]] = True
+    return dataset.subset(order[~held_out].tolist()), dataset.subset(order[held_out].tolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,19 +148,13 @@ class Normalizer:
 
         Raises:
             TypeError, ValueError: no frames, frames that are not floating-point, or sequences
-                that differ in their channels.
+                that differ in channels, dtype or device.
         """
-        for i, sequence in enumerate(sequences):
-            check_float(sequence, f"sequences[{i}]")
-            alike = sequence.dtype == sequences[0].dtype
-            if not alike or not sequence.dim() or sequence.shape[1:] != sequences[0].shape[1:]:
-                raise ValueError(
-                    f"sequences[{i}] is {describe(sequence)}, expected (L, F) with F and dtype of "
-                    f"sequences[0], {describe(sequences[0])}"
-                )
+        check_alike(sequences)
         if sum(map(len, sequences)) == 0:
             raise ValueError(f"{len(sequences)} sequences without a frame: nothing to measure")
         frames = torch.cat(list(sequences))
+        check_float(frames, "sequences")
         std = frames.std(0) if len(frames) > 1 else torch.zeros_like(frames[0])
         # The deviation of a channel that never changes is a rounding error: leave it as it is.
         varies = std > 10 * torch.finfo(std.dtype).eps * frames.abs().amax(0)
@@ -193,8 +191,7 @@ class Batch(NamedTuple):
 
 def _check_item(i: int, item: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     if not isinstance(item, (tuple, list)) or len(item) != 2:
-        raise TypeError(f"items[{i}] is {describe(item)}, expected (sequence, target)")
-    check_tensor(item[0], f"the sequence of items[{i}]")
+        raise TypeError(f"items[{i}] is {item!r:.40}, expected (sequence, target)")
     check_tensor(item[1], f"the target of items[{i}]")
     return item[0], item[1]
 

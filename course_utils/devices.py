@@ -52,7 +52,7 @@ def set_up(seed: int = 0, threads: int = 1) -> torch.device:
 
 def environment_report() -> str:
     """Versions, device and processor, one a line: paste it into a bug report."""
-    packages = ("torch", "jupyterlab", "ipywidgets", "matplotlib", "numpy", "sktime", "drawsvg")
+    packages = ("torch", "jupyterlab", "ipywidgets", "matplotlib", "numpy", "drawsvg")
     rows = [("python", platform.python_version()), ("system", platform.platform(terse=True))]
     for package in packages:
         try:

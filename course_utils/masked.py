@@ -21,6 +21,7 @@ from course_utils.checks import (
     check_numbers,
     check_real,
     check_tensor,
+    check_whole,
 )
 
 Per = Literal["token", "sequence", "step"]
@@ -119,7 +120,7 @@ def position_weights(
             _refuse_empty(mask.any(1), "the sequence")
         else:
             _refuse_empty(mask.any(), "the batch")
-    real = mask.to(_wide(dtype))  # half precision cannot count far
+    real = mask.to(_single_or_double(dtype))  # half precision cannot count far
     if per == "token":
         return (real / real.sum().clamp(min=1)).to(dtype)
     axis = 1 if per == "sequence" else 0
@@ -127,7 +128,7 @@ def position_weights(
     return (real / real.sum(axis, keepdim=True).clamp(min=1) / groups).to(dtype)
 
 
-def _wide(dtype: torch.dtype) -> torch.dtype:
+def _single_or_double(dtype: torch.dtype) -> torch.dtype:
     # Squares and sums of half-precision numbers overflow long before their mean does.
     return torch.promote_types(dtype, torch.float32)
 
@@ -161,7 +162,7 @@ def masked_mean(
         check_dim(dim, values)
     full = expand_mask(mask, values)
     result_dtype = values.dtype if values.is_floating_point() else torch.get_default_dtype()
-    wide = _wide(result_dtype)
+    wide = _single_or_double(result_dtype)
     clean = values.masked_fill(~full, 0).to(wide)
     if per != "token":
         if dim is not None or mask.dim() != 2 or mask.shape != values.shape[:2]:
@@ -267,14 +268,14 @@ def masked_mse(
     common = torch.promote_types(prediction.dtype, target.dtype)
     result_dtype = common if common.is_floating_point else torch.get_default_dtype()
     # Whole numbers of 8 bits run over in a difference, half-precision ones in a square.
-    wide = _wide(result_dtype)
+    wide = _single_or_double(result_dtype)
     error = prediction.masked_fill(pads, 0).to(wide) - target.masked_fill(pads, 0).to(wide)
     return masked_mean(error.square(), mask, per=per, empty=empty).to(result_dtype)
 
 
 def _check_classes(logits: Tensor, target: Tensor, mask: Tensor) -> None:
     check_numbers(logits, "logits")
-    check_tensor(target, "target")
+    check_whole(target, "target")
     if logits.dim() < 2 or logits.shape[-1] == 0:
         raise ValueError(f"logits have shape {tuple(logits.shape)}, expected (B, T, classes)")
     if logits.shape[:-1] != target.shape:
@@ -282,8 +283,6 @@ def _check_classes(logits: Tensor, target: Tensor, mask: Tensor) -> None:
             f"logits {tuple(logits.shape)} need targets {tuple(logits.shape[:-1])} (the classes "
             f"are the last axis), got {tuple(target.shape)}"
         )
-    if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
-        raise TypeError(f"targets are class numbers, expected an integer dtype, got {target.dtype}")
     _check_device(logits, target)
     classes = target.long()
     wrong = expand_mask(mask, target) & ((classes < 0) | (classes >= logits.shape[-1]))
@@ -319,7 +318,7 @@ def masked_cross_entropy(
     _check_classes(logits, target, mask)
     real = expand_mask(mask, target)
     flat = F.cross_entropy(
-        logits.masked_fill(~real[..., None], 0).flatten(0, -2).to(_wide(logits.dtype)),
+        logits.masked_fill(~real[..., None], 0).flatten(0, -2).to(_single_or_double(logits.dtype)),
         target.masked_fill(~real, 0).flatten().long(),
         reduction="none",
     )

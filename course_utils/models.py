@@ -1,6 +1,6 @@
 """Right models for padded sequences, and the oracle they are judged against.
 
-Wrong models live in ``course_utils.pitfalls``.
+Wrong models live in ``course_utils.wrong_models``.
 """
 
 from __future__ import annotations
@@ -101,6 +101,19 @@ class RecurrentModel(nn.Module):
         hidden = state[0] if isinstance(state, tuple) else state
         return unpack(output, total_length=inputs.shape[1])[0], hidden
 
+    def last_layer(self, hidden: Tensor) -> Tensor:
+        """The last layer's final state; of two directions both, forward first.
+
+        Args:
+            hidden: the state of every layer and direction, ``(layers * directions, B, H)``.
+
+        Returns:
+            ``(B, directions * H)``, which the linear layer reads.
+        """
+        if self.rnn.bidirectional:
+            return torch.cat([hidden[-2], hidden[-1]], dim=-1)
+        return hidden[-1]
+
 
 class MaskedRNN(RecurrentModel):
     """One result a step: pack, recurrent layer, unpack, linear.
@@ -129,8 +142,7 @@ class LastStepRNN(RecurrentModel):
     def forward(self, inputs: Tensor, lengths: Lengths) -> Tensor:
         """``(B, T, F)`` and lengths ``(B,)`` on the CPU to ``(B, output_size)``."""
         hidden = self.run_packed(inputs, lengths)[1]
-        last_layer = hidden[-2:] if self.rnn.bidirectional else hidden[-1:]
-        return self.linear(torch.cat(list(last_layer), dim=-1))
+        return self.linear(self.last_layer(hidden))
 
 
 class GatherRNN(RecurrentModel):
@@ -213,16 +225,14 @@ def run_masked(rnn: nn.RNNBase, inputs: Tensor, mask: Tensor) -> tuple[Tensor, T
     """
     if not isinstance(rnn, nn.RNNBase):
         raise TypeError(f"rnn is {describe(rnn)}, expected nn.RNN, nn.GRU or nn.LSTM")
-    check_tensor(mask, "mask")
-    check_tensor(inputs, "inputs")
+    _check_inputs(rnn, inputs)
+    full = expand_mask(mask, inputs)
     if mask.shape != inputs.shape[:2]:
         raise ValueError(
             f"mask {tuple(mask.shape)} does not fit inputs {tuple(inputs.shape)}: expected (B, T)"
         )
     if rnn.proj_size or (rnn.dropout and rnn.training):
         raise ValueError("run_masked knows neither projections nor dropout between layers")
-    full = expand_mask(mask, inputs)
-    _check_inputs(rnn, inputs)
     # Pads may hold anything, NaN included: the cell must not even see them.
     layer = inputs.masked_fill(~full, 0)
     hidden = []

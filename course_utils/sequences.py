@@ -21,6 +21,7 @@ from torch.nn.utils.rnn import (
 
 from course_utils.checks import (
     Lengths,
+    check_alike,
     check_choice,
     check_count,
     check_lengths,
@@ -153,23 +154,6 @@ def convert_mask(mask: Tensor, to: MaskConvention, *, source: MaskConvention = "
     return _CONVENTIONS[to][3](to_real(mask))
 
 
-def _check_alike(sequences: Sequence[Tensor]) -> None:
-    first = next(iter(sequences))
-    for i, sequence in enumerate(sequences):
-        if not isinstance(sequence, Tensor) or sequence.dim() == 0:
-            raise TypeError(f"sequences[{i}] is {sequence!r:.40}, expected a tensor (L, ...)")
-        for what, got, expected in (
-            ("feature shape", tuple(sequence.shape[1:]), tuple(first.shape[1:])),
-            ("dtype", sequence.dtype, first.dtype),
-            ("device", sequence.device, first.device),
-        ):
-            if got != expected:
-                raise ValueError(
-                    f"sequences[{i}] has {what} {got}, but sequences[0] has {expected}: "
-                    "only the number of steps may differ within a batch"
-                )
-
-
 def _check_padding_value(value: float, dtype: torch.dtype) -> None:
     """Refuse what the dtype cannot hold: PyTorch would cut 0.5 to 0 among whole numbers."""
     try:
@@ -207,7 +191,7 @@ def pad_batch(
     _check_side(padding_side)
     if len(sequences) == 0:
         raise ValueError("there are no sequences to pad: pass at least one tensor")
-    _check_alike(sequences)
+    check_alike(sequences)
     _check_padding_value(padding_value, sequences[0].dtype)
     lengths = check_lengths(lengths_of(sequences), max_length)
     padded = pad_sequence(

@@ -182,7 +182,7 @@ def _train_epoch(
     return total / count
 
 
-def _check_wishes(
+def _check_options(
     epochs: int,
     learning_rate: float,
     clip: float,
@@ -253,7 +253,7 @@ def fit(
         TypeError, ValueError: ``patience`` without a validation set, an empty data set, or a
             number out of range.
     """
-    _check_wishes(epochs, learning_rate, clip, patience, validation)
+    _check_options(epochs, learning_rate, clip, patience, validation)
     loader = _make_loader(train, batch_size, bucket, max_length, seed)
     options = {"batch_size": batch_size, "max_length": max_length, "loss": loss}
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import pytest
+from executions import note
 from lab_server import TOKEN, running_lab
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -77,8 +78,8 @@ class Notebook:
 
     CURRENT = "window.jupyterapp.shell.currentWidget"
 
-    def __init__(self, page) -> None:
-        self.page = page
+    def __init__(self, page, lab: str = "JupyterLab") -> None:
+        self.page, self.lab = page, lab
 
     def wait_until_ready(self) -> None:
         """Wait until the document is there and its kernel idle."""
@@ -98,6 +99,7 @@ class Notebook:
 
     def run_all(self, seconds: float = 120) -> None:
         """Run all cells and wait until every code cell has its number."""
+        note(self.lab, self.page.evaluate(f"() => {self.CURRENT}.context.path"))
         self.command("notebook:run-all-cells")
         self.page.wait_for_function(
             f"""() => {self.CURRENT}.sessionContext.session.kernel.status === "idle"
@@ -183,6 +185,14 @@ class Notebook:
             timeout=60_000,
         )
         return node
+
+    def run(self, text: str):
+        """Run the cell that holds a text as it is, and return its node."""
+        return self.edit_and_run(text, self.source_of(text))
+
+    def run_setup(self) -> None:
+        """Run the setup cell, which is all that exercises, quizzes and explorers need."""
+        self.run("device = set_up")
 
     def restart(self) -> None:
         """Restart the kernel, without asking."""

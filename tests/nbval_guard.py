@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from nbval.plugin import IPyNbCell
+from executions import note
+from nbval.plugin import IPyNbCell, IPyNbFile
 
 ALLOWS_STDERR = "prints-to-stderr"
 
@@ -24,8 +25,19 @@ def complaints(outputs: list[dict], tags: list[str]) -> list[str]:
     return found
 
 
+_noted = pytest.StashKey[bool]()
+
+
+def _note_once(file: IPyNbFile) -> None:
+    if not file.stash.get(_noted, False):
+        file.stash[_noted] = True
+        note("README's test", file.path)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item):
+    if isinstance(item, IPyNbCell):
+        _note_once(item.parent)
     result = yield
     if isinstance(item, IPyNbCell):
         tags = item.cell.metadata.get("tags", [])

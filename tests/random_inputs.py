@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
@@ -28,6 +29,14 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 DTYPES = (*FLOATS, *INTEGERS, torch.bool, torch.complex64)
 SECONDS = 20  # a call that takes longer hangs
+# Of all draws: a few every time, and all once a week.
+FEW_OR_ALL = pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(0.1, id="few", marks=pytest.mark.slow),
+        pytest.param(1, id="all", marks=pytest.mark.long),
+    ],
+)
 # Relative to the largest number of the answer.
 TOLERANCES = {
     torch.float16: 4e-3,
@@ -381,10 +390,11 @@ def _compare_slopes(case: Case, rng: random.Random, args: list, kwargs: dict) ->
     return True
 
 
-def try_out(case: Case, seed: int = 0) -> Counter:
-    """Make all calls of a case; what became of them, counted."""
+def try_out(case: Case, part: float = 1, seed: int = 0) -> Counter:
+    """Make all of a case's calls, or the first part; what became of them, counted."""
     rng, counts = random.Random(f"{case.function.__name__} {seed}"), Counter()
-    for number in range(case.draws):
+    draws = round(part * case.draws)
+    for number in range(draws):
         args, kwargs = case.draw(rng)
         sensible = number % 2 == 0
         if not sensible:
@@ -399,7 +409,7 @@ def try_out(case: Case, seed: int = 0) -> Counter:
             raise AssertionError(f"draw {number}: {call}\n{type(error).__name__}: {error}") from (
                 error
             )
-    assert counts["right"] >= case.draws // 2
+    assert counts["right"] >= draws // 2
     assert counts["refused"] > 0, "no spoiled call was refused: the oracle knows no limits"
     assert counts["slopes"] > 0 or not case.slopes
     return counts

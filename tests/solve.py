@@ -8,6 +8,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from course_utils.lessons.topics import find_exercise
+
 
 def checked_key(node: ast.AST) -> str | None:
     """The key in ``@check("key")`` above a function, if there is one."""
@@ -24,21 +26,17 @@ def keys_in(source: str) -> list[str]:
 
 
 def solve_cell(source: str) -> str:
-    """The cell's code with each exercise's body replaced by a call of its reference."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
+    """The cell with each exercise's stub replaced by the solution exactly as it is shown."""
+    lines = source.splitlines()
+    for node in reversed(list(ast.walk(ast.parse(source)))):
         if key := checked_key(node):
-            names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
-            names += [f"{argument.arg}={argument.arg}" for argument in node.args.kwonlyargs]
-            node.body = ast.parse(
-                "from course_utils.lessons.exercises import EXERCISES\n"
-                f"return EXERCISES[{key!r}].reference({', '.join(names)})"
-            ).body
-    return ast.unparse(ast.fix_missing_locations(tree))
+            shown = find_exercise(key).solution.source
+            lines[node.lineno - 1 : node.end_lineno] = shown.splitlines()
+    return "\n".join(lines)
 
 
 def solve_notebook(path: Path) -> nbformat.NotebookNode:
-    """The notebook with every exercise solved by its reference."""
+    """The notebook with every exercise solved by the solution that is shown."""
     notebook = nbformat.read(path, 4)
     for cell in notebook.cells:
         if cell.cell_type == "code" and keys_in(cell.source):

@@ -70,6 +70,19 @@ def test_a_split_that_does_not_exist():
         load_japanese_vowels("valid")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_recordings_are_those_of_sktime(split):
+    """Number by number; sktime reads the text files of the UCI repository."""
+    from sktime.datasets import load_japanese_vowels as load
+
+    frames, speakers = load(split=split, return_type="df-list")
+    vowels = load_japanese_vowels(split)
+    assert vowels.targets.tolist() == [int(speaker) - 1 for speaker in speakers]
+    for sequence, table in zip(vowels.sequences, frames, strict=True):
+        assert torch.equal(sequence, torch.tensor(table.to_numpy(), dtype=torch.float32))
+
+
 def test_dataset_and_subset():
     data = dataset_of([3, 1, 2])
     part = data.subset([2, 0])
@@ -101,9 +114,49 @@ def test_validation_is_stratified_disjoint_and_complete():
     assert [id(s) for s in other.sequences] != [id(s) for s in train.sequences]
 
 
-def test_targets_at_every_step_cannot_be_stratified():
+@pytest.mark.slow
+@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.25, 0.5, 0.77])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_shares_of_the_classes_are_those_of_scikit_learn(split, fraction):
+    """It rounds the whole set up first, so a class may differ by one where no share is whole."""
+    from sklearn.model_selection import train_test_split
+
+    vowels = load_japanese_vowels(split)
+    _, theirs = train_test_split(vowels.targets, test_size=fraction, stratify=vowels.targets)
+    ours = split_validation(vowels, fraction)[1].targets.bincount()
+    shares = fraction * vowels.targets.bincount().double()
+    assert ((ours - shares).abs() <= 0.5).all()
+    assert ((ours - theirs.bincount()).abs() <= 1).all()
+    if (shares == shares.round()).all():
+        assert torch.equal(ours, theirs.bincount())
+
+
+def test_every_sequence_is_held_out_by_some_seed():
+    vowels = load_japanese_vowels("train")
+    held_out = {id(s) for i in range(60) for s in split_validation(vowels, seed=i)[1].sequences}
+    assert len(held_out) == 270  # one is missing with probability 270 x 0.8^60 = 0.0004
+    sequences, targets = small_batch([3] * 4, 1), torch.tensor([7, 2, 7, 2])
+    orders = {
+        tuple(
+            split_validation(SequenceDataset(sequences, targets), 0.5, seed=i)[0].targets.tolist()
+        )
+        for i in range(20)
+    }
+    assert orders == {(2, 7), (7, 2)}  # not class by class
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.9])
+def test_a_class_that_would_be_missing_on_one_side(fraction):
+    few = SequenceDataset(small_batch([2] * 12, 1), torch.tensor([0] * 10 + [1] * 2))
+    with pytest.raises(ValueError, match=f"{fraction} of class 1, 2 sequences, leaves none"):
+        split_validation(few, fraction)
+
+
+def test_what_cannot_be_split():
     with pytest.raises(ValueError, match="one class number for each sequence"):
         split_validation(dataset_of([3, 1, 2], per_step=True))
+    with pytest.raises(ValueError, match="one class number for each sequence"):
+        split_validation(SequenceDataset([], torch.zeros(0, dtype=torch.long)))
 
 
 @given(st.lists(st.integers(1, 6), min_size=2, max_size=5), st.integers(1, 3), SEEDS)
@@ -315,9 +368,3 @@ def test_a_number_of_sequences_is_no_fraction():
     data = SequenceDataset([torch.zeros(1, 1)] * 8, torch.arange(8) % 2)
     with pytest.raises(ValueError, match="fraction is 4, expected a share below 1"):
         split_validation(data, 4)
-
-
-def test_a_fraction_too_small_for_a_rare_class():
-    data = SequenceDataset([torch.zeros(1, 1)] * 42, torch.tensor([1] * 2 + [0] * 40))
-    with pytest.raises(ValueError, match=r"0\.1"):
-        split_validation(data, 0.1)

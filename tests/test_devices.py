@@ -55,7 +55,7 @@ def test_environment_report(monkeypatch):
     rows = dict(line.split(maxsplit=1) for line in environment_report().splitlines())
     assert rows["torch"] == torch.__version__
     assert rows["device"].startswith("cpu (")
-    assert {"python", "system", "jupyterlab", "ipywidgets", "sktime", "drawsvg"} <= set(rows)
+    assert {"python", "system", "jupyterlab", "ipywidgets", "numpy", "drawsvg"} <= set(rows)
 
 
 # --- nothing is created without a device -----------------------------------------------------

@@ -396,8 +396,13 @@ def test_no_loss_broadcasts_prediction_against_target(prediction_shape, target_s
 @pytest.mark.parametrize(
     ("logits", "target", "error", "message"),
     [
-        (torch.ones(2, 3, 4), torch.ones(2, 3), TypeError, "integer dtype, got torch.float32"),
-        (torch.ones(2, 3, 4), torch.ones(2, 3).bool(), TypeError, "integer dtype, got torch.bool"),
+        (torch.ones(2, 3, 4), torch.ones(2, 3), TypeError, "torch.float32, expected an integer"),
+        (
+            torch.ones(2, 3, 4),
+            torch.ones(2, 3).bool(),
+            TypeError,
+            "torch.bool, expected an integer",
+        ),
         (torch.ones(3, 3, 3), torch.ones(3).long(), ValueError, r"need targets \(3, 3\)"),
         (torch.ones(2, 4, 3), torch.ones(2, 3).long(), ValueError, r"need targets \(2, 4\)"),
         (torch.ones(2, 3, 1), torch.ones(2, 3, 1).long(), ValueError, r"need targets \(2, 3\)"),

@@ -83,7 +83,8 @@ def test_stripped(notebook: nbformat.NotebookNode):
 def test_cells_are_short_and_plain(notebook: nbformat.NotebookNode):
     for cell in notebook.cells:
         assert set(cell.metadata.get("tags", [])) <= ALLOWED_TAGS
-        assert cell.metadata.slideshow.slide_type in ("slide", "subslide", "fragment", "-", "skip")
+        slide_type = cell.metadata.get("slideshow", {}).get("slide_type")
+        assert slide_type in ("slide", "subslide", "fragment", "-", "skip"), cell.source
         assert cell.source.strip()
     for source in cells_of(notebook, "code"):
         assert len(source.splitlines()) <= MOST_LINES, source

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import nbformat
-
 from course_utils.course import NOTEBOOKS
 from course_utils.data import SMALL_LENGTHS
-from course_utils.diagrams import draw_readers
-from course_utils.lessons.exercises import EXERCISES
+from course_utils.lessons.topics import exercises
+from course_utils.pictures import draw_readers
 
+EXERCISES = exercises()
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 PICTURE = ROOT / "notebooks" / "images" / "readers.svg"
@@ -21,7 +20,7 @@ def test_picture_is_what_the_code_draws(tmp_path: Path):
     draw_readers(SMALL_LENGTHS).save(tmp_path / "readers.svg")
     drawn = (tmp_path / "readers.svg").read_text("utf-8")
     assert drawn == PICTURE.read_text("utf-8"), (
-        "redraw it: python -c 'from course_utils.diagrams import draw_readers as d; "
+        "redraw it: python -c 'from course_utils.pictures import draw_readers as d; "
         'd((5, 3, 7, 2)).save("notebooks/images/readers.svg")\''
     )
     assert "notebooks/images/readers.svg" in README
@@ -39,14 +38,6 @@ def test_table_of_notebooks_is_the_course():
     assert found == [notebook[:4] for notebook in NOTEBOOKS]
     assert [row[5] for row in rows] == [str(work_on(n.number) or "–") for n in NOTEBOOKS]
     assert [int(row[0]) for row in rows] == [notebook.number for notebook in NOTEBOOKS]
-
-
-def test_notebooks_say_the_same_minutes():
-    for notebook in NOTEBOOKS:
-        first = nbformat.read(ROOT / "notebooks" / f"{notebook.file}.ipynb", 4).cells[0].source
-        work = work_on(notebook.number)
-        more = f", and {work} for the exercises" if work else ""
-        assert f"About {notebook.minutes} minutes{more}." in first
 
 
 def test_course_lists_the_files_that_exist_in_an_order_that_can_be_read():
@@ -70,7 +61,7 @@ def test_owner_and_repository_stand_in_one_place():
 def test_top_level_holds_only_what_belongs_there():
     files = {"README.md", "TEACHING.md", "CONTRIBUTING.md", "LICENSE", "pyproject.toml"}
     files |= {"requirements.txt", "conftest.py"}
-    folders = {"notebooks", "course_utils", "tests", "binder"}
+    folders = {"notebooks", "course_utils", "tests", "binder", "docs"}
     made_by_tools = {"course_utils.egg-info", "__pycache__"}
     found = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
     assert found - made_by_tools <= files | folders

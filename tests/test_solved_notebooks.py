@@ -1,18 +1,27 @@
-"""Notebooks and exercises fit together, and every notebook runs with its exercises solved."""
+"""Notebooks and exercises fit together.
+
+Every notebook runs solved, and strict, in ``test_rough_notebooks`` and ``test_other_device``.
+"""
 
 from __future__ import annotations
 
 import ast
+import builtins
+import dis
+import inspect
+import itertools
 from pathlib import Path
+from types import CodeType
 
 import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
-from solve import checked_key, keys_in, run_notebook, solve_cell, solve_notebook
+from solve import checked_key, keys_in, run_notebook, solve_cell
 
 from course_utils.lessons import progress
-from course_utils.lessons.exercises import EXERCISES
+from course_utils.lessons.topics import exercises
 
+EXERCISES = exercises()
 PATHS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
@@ -34,39 +43,66 @@ def test_exercises_stand_in_their_notebook_in_order(path: Path):
         assert cards[0] < stubs[0]
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_stubs_raise_their_number_and_take_the_arguments_of_the_reference(path: Path):
-    for source in code_of(path):
-        for node in ast.walk(ast.parse(source)):
-            if key := checked_key(node):
-                exercise = EXERCISES[key]
-                first = node.body[1 if ast.get_docstring(node) else 0]
-                assert ast.unparse(first) == f"raise NotImplementedError('{exercise.number}')"
-                code = exercise.reference.__code__
-                names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-                mine = [a.arg for a in node.args.args]
-                assert mine == list(names[: len(mine)])
+def stub_of(key: str) -> tuple[Path, str, ast.FunctionDef]:
+    """The notebook, the cell and the definition under ``@check(key)``."""
+    return next(
+        (path, source, node)
+        for path in PATHS
+        for source in code_of(path)
+        for node in ast.walk(ast.parse(source))
+        if checked_key(node) == key
+    )
 
 
-def test_solving_replaces_the_body_alone():
+@pytest.mark.parametrize("key", EXERCISES)
+def test_stub_raises_its_number_and_has_the_signature_of_the_solution(key: str):
+    _, _, stub = stub_of(key)
+    first = stub.body[1 if ast.get_docstring(stub) else 0]
+    assert ast.unparse(first) == f"raise NotImplementedError('{EXERCISES[key].number}')"
+    (solution,) = ast.parse(inspect.getsource(EXERCISES[key].reference)).body
+    head, wanted = (
+        (node.name, ast.unparse(node.args), ast.unparse(node.returns), ast.get_docstring(node))
+        for node in (solution, stub)
+    )
+    assert head == wanted
+
+
+def names_above(path: Path, cell: str) -> dict[str, object]:
+    """What the imports in the cells above a cell define."""
+    names: dict[str, object] = {}
+    for source in itertools.takewhile(lambda source: source != cell, code_of(path)):
+        found = ast.parse(source).body
+        imports = [node for node in found if isinstance(node, (ast.Import, ast.ImportFrom))]
+        exec(compile(ast.Module(imports, []), path.name, "exec"), names)
+    return names
+
+
+def globals_of(code: CodeType) -> set[str]:
+    """All global names that a function and those inside of it read."""
+    own = {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
+    return own.union(*(globals_of(part) for part in code.co_consts if isinstance(part, CodeType)))
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["in place of the stub", "as the whole cell"])
+@pytest.mark.parametrize("key", EXERCISES)
+def test_solution_is_right_where_it_is_pasted(key: str, whole: bool, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_STRICT", "1")
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+    path, cell, stub = stub_of(key)
+    shown = EXERCISES[key].solution.source
+    assert "course_utils" not in shown
+    names = names_above(path, cell)
+    exec(f'@check("{key}")\n{shown}' if whole else solve_cell(cell), names)
+    assert progress.load()[f"exercise:{key}"]["status"] == "right"
+    assert globals_of(names[stub.name].__code__) <= {*names, *dir(builtins)}
+
+
+def test_solving_replaces_the_stub_alone():
     cell = (
         '@check("padding.pad_batch")\ndef f(a, b=1, *, c=2):\n    raise NotImplementedError\nf(1)'
     )
-    solved = solve_cell(cell)
-    assert "EXERCISES['padding.pad_batch'].reference(a, b, c=c)" in solved
-    assert solved.endswith("f(1)")
-    assert "NotImplementedError" not in solved
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_notebook_runs_solved_in_strict_mode(path: Path, tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_STRICT", "1")
-    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
-    run_notebook(solve_notebook(path), path.parent)
-    found = {name: entry["status"] for name, entry in progress.load().items()}
-    keys = [key for source in code_of(path) for key in keys_in(source)]
-    assert found == {f"exercise:{key}": "right" for key in keys}
+    shown = EXERCISES["padding.pad_batch"].solution.source
+    assert solve_cell(cell) == f'@check("padding.pad_batch")\n{shown}\nf(1)'
 
 
 @pytest.mark.slow

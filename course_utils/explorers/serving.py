@@ -8,13 +8,12 @@ import ipywidgets as widgets
 import torch
 from torch import nn
 
-from course_utils.controls import Slider
 from course_utils.data import SequenceDataset, load_japanese_vowels
-from course_utils.diagrams import draw_probabilities
+from course_utils.explorers.controls import Slider
 from course_utils.explorers.wiring import explorer
 from course_utils.models import LastStepRNN
-from course_utils.pictures import Picture
-from course_utils.pitfalls.models import LastColumnRNN
+from course_utils.pictures import Picture, draw_probabilities
+from course_utils.wrong_models import LastColumnRNN
 
 
 def _untrained() -> dict[str, nn.Module]:

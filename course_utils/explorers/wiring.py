@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 
 import ipywidgets as widgets
 
-from course_utils.controls import TextField
-from course_utils.pictures import Picture, message
+from course_utils.explorers.controls import TextField
+from course_utils.html import box, broken, sentence
+from course_utils.pictures import Picture
 
 
 def explorer(draw: Callable[..., Picture], **controls: widgets.DOMWidget) -> widgets.Widget:
@@ -24,10 +25,10 @@ def explorer(draw: Callable[..., Picture], **controls: widgets.DOMWidget) -> wid
         try:
             picture.value = draw(**{name: control.value for name, control in controls.items()}).html
         except ValueError as error:
-            picture.value = message(str(error), kind="wrong")
+            picture.value = box("not drawn", sentence(str(error)), alert=True)
         except Exception as error:
             # The browser shows nothing of an exception in a callback.
-            picture.value = message(f"{type(error).__name__}: {error}", kind="wrong")
+            picture.value = broken(error)
             raise
 
     for control in controls.values():

@@ -6,23 +6,23 @@ which returns a working function, and :func:`collect_progress`.
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from IPython.display import display
 
+from course_utils.html import Message
 from course_utils.lessons import progress
-from course_utils.lessons.cards import exercise_card
+from course_utils.lessons.cards import exercise_card, remember_code, solution_offer
 from course_utils.lessons.checking import Verdict, hand_out, judge
-from course_utils.lessons.exercises import EXERCISES
 from course_utils.lessons.feedback import verdict_message
 from course_utils.lessons.progress import collect_progress
 from course_utils.lessons.progress_view import progress_panel
 from course_utils.lessons.questions import guess_answer, guess_card, quiz_card
-from course_utils.lessons.quizzes import GUESSES, QUIZZES
 from course_utils.lessons.terms import glossary_message
+from course_utils.lessons.topics import find, find_exercise, guesses, quizzes
+from course_utils.lessons.traces import leaving_no_traces
 
 __all__ = [
     "WrongAnswer",
@@ -40,17 +40,9 @@ class WrongAnswer(AssertionError):
     """A wrong answer under ``COURSE_STRICT=1``."""
 
 
-def _find(entries: Mapping[str, Any], key: str, what: str) -> Any:
-    if key in entries:
-        return entries[key]
-    close = difflib.get_close_matches(key, entries, n=1)
-    advice = f"did you mean {close[0]!r}?" if close else f"there are {sorted(entries)}"
-    raise KeyError(f"there is no {what} {key!r}: {advice}")
-
-
 def exercise(key: str) -> None:
     """Show an exercise's card: what to do, hints one at a time, the solution on demand."""
-    display(exercise_card(_find(EXERCISES, key, "exercise")))
+    display(exercise_card(find_exercise(key)))
 
 
 def check(key: str) -> Callable[[Any], Callable[..., Any]]:
@@ -60,28 +52,32 @@ def check(key: str) -> Callable[[Any], Callable[..., Any]]:
     that the notebook runs on. With ``COURSE_STRICT=1`` a wrong answer raises
     :class:`WrongAnswer`; an exercise that nobody has begun does not.
     """
-    entry = _find(EXERCISES, key, "exercise")
+    entry = find_exercise(key)
 
     def decorate(function: Any) -> Callable[..., Any]:
         try:
             verdict = judge(entry, function)
         except Exception as error:  # a fault of the course must not stop the learner
             verdict = Verdict("not yet", f"the check itself failed ({error!r}); please report it")
-        saved = ""
+        saved, offer = "", ""
         if verdict.status != "not attempted":
             saved = progress.record("exercise", key, verdict.status)
+            remember_code(entry, function)
+            offer = solution_offer(entry)
         message = verdict_message(entry, verdict, saved)
-        display(message)
+        display(Message(message.html + offer, message.text))
         if verdict.status == "not yet" and os.environ.get("COURSE_STRICT") == "1":
             raise WrongAnswer(message.text)
-        return function if verdict.status == "right" else hand_out(entry)
+        if verdict.status != "right":
+            return hand_out(entry)
+        return leaving_no_traces(function) if verdict.traces else function
 
     return decorate
 
 
 def quiz(key: str) -> None:
     """Show a quiz; every option answers at once with a reason."""
-    display(quiz_card(_find(QUIZZES, key, "quiz")))
+    display(quiz_card(find(quizzes(), key, "quiz")))
 
 
 def guess(key: str, *, reveal: Any = None) -> None:
@@ -92,7 +88,7 @@ def guess(key: str, *, reveal: Any = None) -> None:
         reveal: what the cell found, to be shown beside the guess, or True to show the answer
             alone.
     """
-    entry = _find(GUESSES, key, "guess")
+    entry = find(guesses(), key, "guess")
     display(guess_card(entry) if reveal is None else guess_answer(entry, reveal))
 
 

@@ -1,26 +1,29 @@
-"""The card above an exercise: what to do, hints one at a time, the solution on demand."""
+"""The card above an exercise: what to do, hints one at a time, the solution on demand.
+
+The solution stands beside the learner's own code once that has been checked.
+"""
 
 from __future__ import annotations
 
-import ast
-import inspect
 import os
-import textwrap
-from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
 
+from course_utils.html import box, code_block, paragraph, rich
 from course_utils.lessons import progress
-from course_utils.lessons.controls import on_click, panel, small_button, text
+from course_utils.lessons.buttons import on_click, panel, small_button, text
 from course_utils.lessons.entries import Exercise
-from course_utils.lessons.feedback import box, code_block, paragraph, rich
+from course_utils.lessons.solutions import plain_source
 
 # A call into compiled code that does not return cannot be stopped from Python.
 _IF_STUCK = (
     "<small>A check that takes longer than 10 seconds is stopped. If it is not, choose "
     "<i>Kernel</i>, <i>Interrupt Kernel</i> in the menu.</small>"
 )
+
+# What the learner wrote last, by the exercise's key.
+_own_code: dict[str, str] = {}
 
 
 def exercise_card(exercise: Exercise) -> widgets.VBox:
@@ -44,7 +47,7 @@ def exercise_card(exercise: Exercise) -> widgets.VBox:
     label_hint()
     on_click(hint, show_hint, hints)
     buttons, below = [hint], [hints]
-    if os.environ.get("COURSE_SOLUTIONS") != "hidden":
+    if not _solutions_hidden():
         solution, source = _solution(exercise)
         buttons, below = [hint, solution], [hints, source]
     head = text(f"{_head(exercise)}{paragraph(exercise.task)}{_state(exercise)}")
@@ -57,27 +60,46 @@ def _solution(exercise: Exercise) -> tuple[widgets.Button, widgets.HTML]:
 
     def toggle() -> None:
         hidden = not source.value
-        source.value = code_block(solution_source(exercise)) if hidden else ""
+        source.value = solution_beside(exercise) if hidden else ""
         button.description = "Hide solution" if hidden else "Show solution"
 
     on_click(button, toggle, source)
     return button, source
 
 
-def solution_source(exercise: Exercise) -> str:
-    """The source of the reference, without its docstring."""
-    return plain_source(exercise.reference)
+def remember_code(exercise: Exercise, function: Any) -> None:
+    """Keep a learner's code, to show it beside the solution; what has no source is not kept."""
+    try:
+        _own_code[exercise.key] = plain_source(function)
+    except Exception:  # a class, a built-in function, a line typed elsewhere: anything may come
+        _own_code.pop(exercise.key, None)
 
 
-def plain_source(function: Callable[..., Any]) -> str:
-    """The source of a function from its ``def`` on, without decorators and docstring."""
-    source = textwrap.dedent(inspect.getsource(function))
-    definition = ast.parse(source).body[0]
-    lines = source.splitlines()
-    if ast.get_docstring(definition) is not None:
-        docstring = definition.body[0]
-        del lines[docstring.lineno - 1 : docstring.end_lineno]
-    return "\n".join(lines[definition.lineno - 1 :])
+def solution_beside(exercise: Exercise) -> str:
+    """The shown solution, with the learner's own code where it is known, as HTML.
+
+    Both stand side by side where the width allows, else one below the other.
+    """
+    parts = [("The solution:", exercise.solution.source)]
+    if exercise.key in _own_code:
+        parts.insert(0, ("Your code:", _own_code[exercise.key]))
+    columns = "".join(
+        f'<div style="flex:1 1 22em;min-width:0">{paragraph(head)}{code_block(code)}</div>'
+        for head, code in parts
+    )
+    return f'<div style="display:flex;flex-wrap:wrap;gap:0 12px">{columns}</div>'
+
+
+def solution_offer(exercise: Exercise) -> str:
+    """What unfolds under a verdict: the solution beside the learner's code; "" if withheld."""
+    if _solutions_hidden():
+        return ""
+    label = "Your code and the solution" if exercise.key in _own_code else "The solution"
+    return f"<details><summary>{label}</summary>{solution_beside(exercise)}</details>"
+
+
+def _solutions_hidden() -> bool:
+    return os.environ.get("COURSE_SOLUTIONS") == "hidden"
 
 
 def _head(exercise: Exercise) -> str:

@@ -2,83 +2,137 @@
 
 from __future__ import annotations
 
-import copy
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, Literal
 
-import torch
-from torch import Tensor, nn
-
-from course_utils.lessons.compare import difference
-from course_utils.lessons.entries import Case, Exercise
-from course_utils.lessons.guard import Run, TimeUp, run_guarded
-from course_utils.pitfalls.wrong import Wrong
+from course_utils.lessons.diagnosis import Answer, diagnose, other_names, pattern_of
+from course_utils.lessons.entries import Exercise
+from course_utils.lessons.faults import Fault, describe_error, faults_of
+from course_utils.lessons.running import Outcome, run_case
+from course_utils.lessons.solutions import Case, Wrong
+from course_utils.lessons.trials import bench_of
 
 Status = Literal["right", "not yet", "not attempted"]
 SECONDS = 10.0
-_CHANGED = "your function changes its inputs: work on a copy, such as `x.clone()`"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a function made of one case: a value and gradients, or the exception that it raised."""
-
-    value: Any
-    gradients: list[Tensor] | None
-    changed_inputs: bool
-    run: Run
+PATIENCE = 0.8  # seconds for the search of a diagnosis
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What is told to the learner.
 
-    ``problem`` is one sentence on the smallest failing case, ``diagnosis`` the wrong version
-    that gives the same answers, if there is one.
+    ``pattern`` says which cases and parts fail, ``remark`` what the code does or where it shows;
+    ``problem`` is one sentence on the case that is shown, and ``kind`` its kind: ``"changed"``
+    inputs, ``"raises"``, ``"value"``, ``"history"``, ``"gradient"``. ``source`` says where the
+    remark comes from, and ``diagnosis`` is the wrong version, if it comes from one.
+    ``got`` and ``expected`` are what the problem is about: results, or gradients of ``about``.
+    ``also`` holds the names of other cases that fail.
+    ``traces`` has words for what the function changed for all that follows, which was set back.
     """
 
     status: Status
     problem: str = ""
+    kind: str = ""
+    pattern: str = ""
+    remark: str = ""
+    source: str = ""
     diagnosis: Wrong | None = None
     case: Case | None = None
+    about: str = ""
     expected: Any = None
+    got: Any = None
+    also: tuple[str, ...] = ()
     outcome: Outcome | None = None
+    traces: tuple[str, ...] = ()
 
 
-def judge(exercise: Exercise, function: Any, seconds: float = SECONDS) -> Verdict:
-    """Run a function on all cases of an exercise and compare it with the reference."""
+def judge(
+    exercise: Exercise, function: Any, seconds: float = SECONDS, patience: float = PATIENCE
+) -> Verdict:
+    """Run a function on all cases of an exercise and compare it with the reference.
+
+    Args:
+        exercise: with cases by hand, and random ones if it makes some.
+        function: what the learner wrote.
+        seconds: how long its own runs may take, together.
+        patience: how long to look for what went wrong, in seconds.
+    """
+    outcomes: list[Outcome] = []
+    verdict = _judge(exercise, function, seconds, patience, outcomes)
+    traces = dict.fromkeys(words for outcome in outcomes for words in outcome.run.traces)
+    return replace(verdict, traces=tuple(traces))
+
+
+def _judge(
+    exercise: Exercise, function: Any, seconds: float, patience: float, outcomes: list[Outcome]
+) -> Verdict:
+    """The verdict without traces; ``outcomes`` gets what the function made of each case."""
     if getattr(function, "course_reference", None) == exercise.key:
         return Verdict("not attempted")
     if not callable(function):
         kind = type(function).__name__
         return Verdict("not yet", f"a function is checked, and this is of type {kind}")
-    cases = list(exercise.cases())
-    expected = [_expected(exercise, case) for case in cases]
+    bench = bench_of(exercise)
     end = time.monotonic() + seconds
-    outcomes: list[Outcome] = []
-    for case in cases:
-        outcomes.append(run_case(function, case, end - time.monotonic()))
-        if _is_stub(exercise, outcomes[-1].run.error):
+    for trial in bench.trials:
+        outcome = run_case(function, trial.case, end - time.monotonic())
+        outcomes.append(outcome)
+        if _is_stub(exercise, outcome.run.error):
             return Verdict("not attempted")
-        if outcomes[-1].run.stopped:
-            problem = _describe_error(function, outcomes[-1].run.error, seconds)
-            return Verdict("not yet", problem, case=case, outcome=outcomes[-1])
-    for case, outcome, right in zip(cases, outcomes, expected, strict=True):
-        if problem := _problem(function, outcome, right):
-            diagnosis = diagnose(exercise, cases, outcomes, expected)
-            return Verdict("not yet", problem, diagnosis, case, right.value, outcome)
-    return Verdict("right")
+        if outcome.run.stopped:
+            problem = describe_error(function, outcome.run.error, seconds)
+            return Verdict("not yet", problem, case=trial.case, outcome=outcome)
+    pairs = zip(bench.trials, outcomes, strict=True)
+    faults = [faults_of(exercise, function, trial, outcome) for trial, outcome in pairs]
+    answer = Answer(bench, function, outcomes, faults)
+    return _verdict(answer, patience) if answer.failing else Verdict("right")
 
 
-def _expected(exercise: Exercise, case: Case) -> Outcome:
-    outcome = run_case(exercise.reference, case)
-    if outcome.run.error is not None:
-        raise outcome.run.error
-    return outcome
+def _verdict(answer: Answer, patience: float) -> Verdict:
+    """What is said of an answer that is wrong in one case or more."""
+    found = diagnose(answer, patience)
+    i = _shown_case(answer, found is not None)
+    trial, outcome, fault = answer.bench.trials[i], answer.outcomes[i], answer.faults[i][0]
+    about, got, expected = _shown(answer, i, fault)
+    return Verdict(
+        "not yet",
+        problem=fault.text,
+        kind=fault.kind,
+        pattern=pattern_of(answer),
+        remark=found.text if found else "",
+        source=found.kind if found else "",
+        diagnosis=found.wrong if found else None,
+        case=trial.case,
+        about=about,
+        expected=expected,
+        got=got,
+        also=other_names(answer, i),
+        outcome=outcome,
+    )
+
+
+def _shown_case(answer: Answer, told: bool) -> int:
+    """The smallest failing case; of those with a changed input, or an exception, if they tell more.
+
+    A changed input comes before its consequences, and an exception before a number that differs
+    in a way that has no name.
+    """
+    changing = [i for i in answer.failing if answer.faults[i][0].kind == "changed"]
+    raising = [i for i in answer.failing if answer.faults[i][0].kind == "raises"]
+    return (changing or ([] if told else raising) or answer.failing)[0]
+
+
+def _shown(answer: Answer, i: int, fault: Fault) -> tuple[str, Any, Any]:
+    """What a fault is about, as it came and as it is expected: gradients, or the result."""
+    trial, outcome = answer.bench.trials[i], answer.outcomes[i]
+    if fault.kind == "gradient":
+        place = trial.leaves.index(fault.part)
+        about = f"the gradient of `{fault.part}`"
+        return about, outcome.gradients[place], trial.right.gradients[place]
+    return "", outcome.value, trial.right.value
 
 
 def hand_out(exercise: Exercise) -> Callable[..., Any]:
@@ -92,193 +146,5 @@ def hand_out(exercise: Exercise) -> Callable[..., Any]:
     return reference
 
 
-def run_case(function: Callable[..., Any], case: Case, seconds: float = 3600) -> Outcome:
-    """Call a function with its own copy of a case's inputs, and take gradients where asked."""
-    args, kwargs = _copied(case.args), _copied(case.kwargs)
-    before = _copied((args, kwargs))
-    start = time.monotonic()
-    run = run_guarded(lambda: function(*args, **kwargs), seconds)
-    leaves = list(_leaves((args, kwargs)))
-    gradients = None
-    if run.error is None and leaves:
-        left = seconds - (time.monotonic() - start)
-        backward = run_guarded(lambda: _gradients(run.value, leaves), left)
-        gradients = backward.value
-        run = Run(run.value, backward.error, run.printed + backward.printed)
-    return Outcome(_snapshot(run.value), gradients, _changed((args, kwargs), before), run)
-
-
-def diagnose(
-    exercise: Exercise, cases: list[Case], outcomes: list[Outcome], expected: list[Outcome]
-) -> Wrong | None:
-    """The wrong version with the learner's answers wherever it differs from the reference.
-
-    Where several fit, the one that differs in most cases explains most.
-    """
-    counts = [_cases_explained(wrong, cases, outcomes, expected) for wrong in exercise.wrong]
-    most = max(counts, default=0)
-    return exercise.wrong[counts.index(most)] if most else None
-
-
-def _cases_explained(
-    wrong: Wrong, cases: list[Case], outcomes: list[Outcome], expected: list[Outcome]
-) -> int:
-    """In how many cases a wrong version errs as the learner does; 0 if it errs otherwise once."""
-    count = 0
-    for case, mine, right in zip(cases, outcomes, expected, strict=True):
-        theirs = run_case(wrong.function, case)
-        if same_outcome(theirs, right):
-            continue
-        if not same_outcome(mine, theirs):
-            return 0
-        count += 1
-    return count
-
-
-def same_outcome(one: Outcome, other: Outcome) -> bool:
-    """Whether two functions made the same of a case, in value, gradients and side effects."""
-    if one.run.error is not None or other.run.error is not None:
-        return type(one.run.error) is type(other.run.error)
-    return (
-        _difference(one.value, other.value) is None
-        and _difference(one.gradients, other.gradients) is None
-        and one.changed_inputs == other.changed_inputs
-    )
-
-
-def _difference(got: Any, expected: Any, name: str = "your result") -> str | None:
-    """As :func:`difference`, for values that may misbehave when they are compared."""
-    try:
-        return difference(got, expected, name)
-    except Exception as error:
-        return f"{name} could not be compared with the expected one ({type(error).__name__})"
-
-
-def _problem(function: Callable[..., Any], outcome: Outcome, right: Outcome) -> str | None:
-    changed = outcome.changed_inputs and not right.changed_inputs
-    if outcome.run.error is not None:
-        # With a value but an error, the backward pass failed: it may miss what was overwritten.
-        if changed and outcome.value is not None:
-            return _CHANGED
-        return _describe_error(function, outcome.run.error)
-    if found := _difference(outcome.value, right.value):
-        return found
-    if outcome.gradients is None and right.gradients is not None:
-        return "no gradient flows through your result: was it rebuilt from plain numbers?"
-    pairs = zip(outcome.gradients or (), right.gradients or (), strict=False)
-    for i, (mine, wanted) in enumerate(pairs):
-        if found := _difference(mine, wanted, f"the gradient of input tensor {i}"):
-            return found
-    return _CHANGED if changed else None
-
-
 def _is_stub(exercise: Exercise, error: BaseException | None) -> bool:
     return type(error) is NotImplementedError and error.args in ((), (exercise.number,))
-
-
-def _describe_error(
-    function: Callable[..., Any], error: BaseException, seconds: float = SECONDS
-) -> str:
-    """One sentence on an exception, with the line of the learner's code that raised it."""
-    line = _learners_line(function, error)
-    if isinstance(error, TimeUp):
-        return f"your function was stopped after {seconds:g} seconds{line}: does a loop never end?"
-    if isinstance(error, KeyboardInterrupt):
-        return f"you interrupted your function{line}"
-    if isinstance(error, SystemExit):
-        return f"your function ends the program (exit){line}: return a result instead"
-    try:
-        text = str(error)
-    except Exception:
-        text = ""
-    text = text if len(text) <= 300 else f"{text[:300]} ..."
-    return f"your function raises {type(error).__name__}{f': {text}' if text else ''}{line}"
-
-
-def _learners_line(function: Callable[..., Any], error: BaseException) -> str:
-    """Where the exception passed the learner's file, such as `` (line 3: `x = y`)``."""
-    code = getattr(function, "__code__", None)
-    frames = traceback.extract_tb(error.__traceback__)
-    mine = [f for f in frames if code is not None and f.filename == code.co_filename]
-    if not mine:
-        return ""
-    text = f": `{mine[-1].line}`" if mine[-1].line else ""
-    return f" (line {mine[-1].lineno}{text})"
-
-
-def _copied(value: Any) -> Any:
-    """A copy in which tensors and modules are new ones; gradients are wanted as before."""
-    if isinstance(value, Tensor):
-        return value.detach().clone().requires_grad_(value.requires_grad)
-    if type(value) in (list, tuple):
-        return type(value)(_copied(entry) for entry in value)
-    if type(value) is dict:
-        return {key: _copied(entry) for key, entry in value.items()}
-    return copy.deepcopy(value)
-
-
-def _snapshot(value: Any) -> Any:
-    """The value as it is now, safe from what later calls do to it."""
-    try:
-        if isinstance(value, tuple) and hasattr(value, "_fields"):
-            return type(value)(*(_snapshot(entry) for entry in value))
-        if type(value) in (list, tuple):
-            return type(value)(_snapshot(entry) for entry in value)
-        if type(value) is dict:
-            return {key: _snapshot(entry) for key, entry in value.items()}
-        return value.detach().clone() if isinstance(value, Tensor) else value
-    except Exception:
-        return value
-
-
-def _walk(value: Any) -> Iterator[Any]:
-    """All tensors and modules in nested lists, tuples and dictionaries."""
-    if isinstance(value, (Tensor, nn.Module)):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for entry in value:
-            yield from _walk(entry)
-    elif isinstance(value, dict):
-        yield from _walk(list(value.values()))
-
-
-def _leaves(value: Any) -> Iterator[Tensor]:
-    for found in _walk(value):
-        for tensor in [found] if isinstance(found, Tensor) else found.parameters():
-            if tensor.requires_grad:
-                yield tensor
-
-
-def _gradients(value: Any, leaves: list[Tensor]) -> list[Tensor] | None:
-    """Gradients of a random combination of the results, or None where no result has a history."""
-    results = [t for t in _walk(value) if isinstance(t, Tensor) and t.requires_grad]
-    if not results:
-        return None
-    generator = torch.Generator("cpu").manual_seed(0)
-    total = sum(
-        (t * torch.randn(t.shape, generator=generator, device="cpu").to(t)).sum() for t in results
-    )
-    found = torch.autograd.grad(total, leaves, allow_unused=True)
-    return [
-        torch.zeros_like(leaf) if gradient is None else gradient
-        for leaf, gradient in zip(leaves, found, strict=True)
-    ]
-
-
-def _changed(inputs: Any, before: Any) -> bool:
-    """Whether the inputs differ from their copies."""
-    try:
-        return difference(_plain(inputs), _plain(before)) is not None
-    except Exception:
-        return True
-
-
-def _plain(value: Any) -> Any:
-    """What can be compared of an input: modules as their parameters, other objects not at all."""
-    if isinstance(value, nn.Module):
-        return dict(value.state_dict())
-    if type(value) in (list, tuple):
-        return [_plain(entry) for entry in value]
-    if type(value) is dict:
-        return {key: _plain(entry) for key, entry in value.items()}
-    return value if isinstance(value, (Tensor, int, float, str)) else None

@@ -2,73 +2,12 @@
 
 from __future__ import annotations
 
-import html
-import re
-from dataclasses import dataclass
-
+from course_utils.html import Message, box, code_block, paragraph, rich, sentence
 from course_utils.lessons.checking import Verdict
 from course_utils.lessons.compare import brief
-from course_utils.lessons.entries import Case, Exercise
-from course_utils.pictures import BLUE, GREEN, VERMILLION
-
-# kind -> (colour of the border, sign, word): the colour never stands alone
-_KINDS = {
-    "right": (GREEN, "✓", "Right"),
-    "not yet": (VERMILLION, "✗", "Not yet"),
-    "not attempted": (BLUE, "○", "Not attempted yet"),
-    "note": (BLUE, "ℹ", "Note"),
-}
-
-
-@dataclass(frozen=True)
-class Message:
-    """Something shown in a cell's output: HTML in a notebook, text elsewhere."""
-
-    html: str
-    text: str
-
-    def _repr_html_(self) -> str:
-        return self.html
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-def rich(text: str) -> str:
-    """Escaped text in which `words in backticks` are code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
-
-
-def box(kind: str, title: str, body: str = "", *, alert: bool = False) -> str:
-    """HTML of a message; ``body`` is HTML, ``alert`` has screen readers say it at once."""
-    colour, sign, word = _KINDS[kind]
-    role = ' role="alert"' if alert else ""
-    return (
-        f'<div{role} style="border-left:4px solid {colour};padding:4px 12px;margin:6px 0;'
-        'max-width:46em;line-height:1.5;color:var(--jp-content-font-color1,inherit)">'
-        f'<div><span aria-hidden="true">{sign} </span><b>{word}.</b> {rich(title)}</div>'
-        f"{body}</div>"
-    )
-
-
-def note(text: str) -> Message:
-    """A plain message that is about neither right nor wrong."""
-    return Message(box("note", text), text)
-
-
-def paragraph(text: str) -> str:
-    """One paragraph of HTML from plain text."""
-    return f'<p style="margin:4px 0;line-height:1.5">{rich(text)}</p>'
-
-
-def code_block(text: str) -> str:
-    """Preformatted HTML that wraps nothing and scrolls sideways, by the arrow keys, too."""
-    return (
-        '<pre tabindex="0" style="margin:2px 0 6px;padding:4px 8px;overflow-x:auto;white-space:pre;'
-        "font-size:12px;border:1px solid var(--jp-border-color2,#888);background:transparent;"
-        'color:inherit">'
-        f"{html.escape(text)}</pre>"
-    )
+from course_utils.lessons.entries import Exercise
+from course_utils.lessons.running import named_arguments
+from course_utils.lessons.solutions import Case
 
 
 def verdict_message(exercise: Exercise, verdict: Verdict, saved: str) -> Message:
@@ -82,46 +21,67 @@ def verdict_message(exercise: Exercise, verdict: Verdict, saved: str) -> Message
         return Message(box("not attempted", title), f"Not attempted yet. {title}")
     if verdict.status == "right":
         title = f"Well done: exercise {exercise.number} is right in every case. {saved}"
-        return Message(box("right", title, alert=True), f"Right. {title}")
+        remarks = _remarks(verdict)
+        body = "".join(map(paragraph, remarks))
+        return Message(
+            box("right", title, body, alert=True), "\n".join([f"Right. {title}", *remarks])
+        )
     return _not_yet(exercise, verdict, saved)
 
 
 def _not_yet(exercise: Exercise, verdict: Verdict, saved: str) -> Message:
-    problem = _sentence(verdict.problem)
-    told = [verdict.diagnosis.explanation, problem] if verdict.diagnosis else [problem]
-    sections = _sections(exercise, verdict)
+    """Pattern, remark, the smallest case; what else there is, folded."""
+    told = [verdict.pattern, verdict.remark, sentence(verdict.problem)]
+    if verdict.kind == "changed":  # before its consequences
+        told[1:] = reversed(told[1:])
+    told = [*filter(None, told), *_remarks(verdict)]
+    sections, folded = _sections(exercise, verdict), _folded_sections(verdict)
     after = f"Until it is right, later cells use a working version. {saved}"
-    details = "".join(f"{paragraph(head)}{code_block(text)}" for head, text in sections)
-    body = "".join(map(paragraph, told[1:])) + details + paragraph(after)
-    text = "\n".join([*told, *(f"{head}\n{text}" for head, text in sections), after])
+    blocks = [f"{paragraph(head)}{code_block(text)}" for head, text in sections]
+    hidden = [
+        f"<details><summary>{rich(head)}</summary>{code_block(text)}</details>"
+        for head, text in folded
+    ]
+    body = "".join([*map(paragraph, told[1:]), *blocks, *hidden, paragraph(after)])
+    text = "\n".join([*told, *(f"{head}\n{text}" for head, text in sections + folded), after])
     return Message(box("not yet", told[0], body, alert=True), f"Not yet. {text}")
 
 
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith(("?", "!", ".")) else f"{text}."
+def _remarks(verdict: Verdict) -> list[str]:
+    """One sentence on what the function left changed, if anything."""
+    if not verdict.traces:
+        return []
+    return [
+        f"Your function also changes {' and '.join(verdict.traces)}, and leaves it so: that was "
+        "set back, because the cells below would compute something else."
+    ]
 
 
 def _sections(exercise: Exercise, verdict: Verdict) -> list[tuple[str, str]]:
-    """Inputs, expected and got of the smallest failing case, and what the function printed."""
+    """Inputs, expected and got of the smallest failing case."""
     if verdict.case is None:
         return []
-    found = [("Smallest case that fails, the inputs:", describe_call(exercise, verdict.case))]
+    name = f" ({verdict.case.name})" if verdict.case.name else ""
+    call = describe_call(exercise, verdict.case)
+    found = [(f"Smallest case that fails{name}, the inputs:", call)]
     if verdict.outcome.run.error is None:
-        found.append(("Expected:", brief(verdict.expected)))
-        found.append(("Got:", brief(verdict.outcome.value)))
-    if verdict.outcome.run.printed:
-        found.append(("Your function printed:", verdict.outcome.run.printed))
+        about = f", {verdict.about}" if verdict.about else ""
+        found.append((f"Expected{about}:", brief(verdict.expected)))
+        found.append((f"Got{about}:", brief(verdict.got)))
     return found
+
+
+def _folded_sections(verdict: Verdict) -> list[tuple[str, str]]:
+    """Other cases that fail, and what the function printed in the one that is shown."""
+    printed = verdict.outcome.run.printed if verdict.outcome else ""
+    others = [("Other cases that fail:", "\n".join(verdict.also))] if verdict.also else []
+    return others + ([("Your function printed:", printed)] if printed else [])
 
 
 def describe_call(exercise: Exercise, case: Case) -> str:
     """The inputs of a case, one a paragraph, under the names that the reference gives them."""
-    code = exercise.reference.__code__
-    names = code.co_varnames[: code.co_argcount]
-    named = dict(zip(names, case.args, strict=False)) | case.kwargs
     lines = []
-    for name, value in named.items():
+    for name, value in named_arguments(exercise.reference, case).items():
         text = brief(value)
         lines.append(f"{name} =\n{text}" if "\n" in text else f"{name} = {text}")
     return "\n".join(lines)

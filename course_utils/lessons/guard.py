@@ -19,6 +19,8 @@ from typing import Any
 
 import torch
 
+from course_utils.lessons.traces import without_traces
+
 _AGAIN = 0.1  # seconds until the next attempt to stop code that swallowed the first
 _MOST_PRINTED = 1000  # characters
 
@@ -29,11 +31,15 @@ class TimeUp(BaseException):
 
 @dataclass(frozen=True)
 class Run:
-    """What came of a call: a value, or the exception that ended it, and what was printed."""
+    """What came of a call: a value, or the exception that ended it, and what was printed.
+
+    ``traces`` has words for what it changed beyond its result, and was set back.
+    """
 
     value: Any
     error: BaseException | None
     printed: str
+    traces: tuple[str, ...] = ()
 
     @property
     def stopped(self) -> bool:
@@ -55,21 +61,23 @@ class _Capture(io.TextIOBase):
 def run_guarded(work: Callable[[], Any], seconds: float) -> Run:
     """Call ``work()`` and come back with its result or its exception, whatever kind it is.
 
-    Output is captured, torch's random state is as before, and after ``seconds`` the code is
-    stopped with :class:`TimeUp`.
+    Output is captured, torch's random state and settings are as before, and after ``seconds``
+    the code is stopped with :class:`TimeUp`.
     """
     capture = _Capture()
+    traces: list[str] = []
     try:
         with (
             redirect_stdout(capture),
             redirect_stderr(capture),
             torch.random.fork_rng(devices=[]),
+            without_traces() as traces,
             _time_limit(seconds),
         ):
             value = _enter(work)
     except BaseException as error:
-        return Run(None, error, capture.text)
-    return Run(value, None, capture.text)
+        return Run(None, error, capture.text, tuple(traces))
+    return Run(value, None, capture.text, tuple(traces))
 
 
 def _enter(work: Callable[[], Any]) -> Any:

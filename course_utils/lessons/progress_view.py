@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-
 import ipywidgets as widgets
 
+from course_utils.html import box, download_link, rich, table
 from course_utils.lessons import progress
-from course_utils.lessons.controls import panel, text
+from course_utils.lessons.buttons import panel, text
 from course_utils.lessons.entries import Exercise, Quiz
-from course_utils.lessons.exercises import EXERCISES
-from course_utils.lessons.feedback import box, rich
-from course_utils.lessons.quizzes import QUIZZES
+from course_utils.lessons.topics import exercises, quizzes
 
 _SIGNS = {"right": "●", "not yet": "◐", None: "○"}
 _WORDS = {"right": "right", "not yet": "begun", None: "open"}
@@ -19,7 +16,7 @@ _WORDS = {"right": "right", "not yet": "begun", None: "open"}
 
 def progress_panel() -> widgets.VBox:
     """The table of notebooks, a link to download the file, and a button to restore one."""
-    table, reply = text(), text()
+    shown, reply = text(), text()
     # FileUpload's button takes its name from its description.
     upload = widgets.FileUpload(
         description="Restore a downloaded file",
@@ -29,7 +26,7 @@ def progress_panel() -> widgets.VBox:
 
     def draw() -> None:
         items = progress.load()
-        table.value = _table(items) + _download_link(items)
+        shown.value = _table(items) + _download_link(items)
 
     def restore(change: dict) -> None:
         if not change["new"]:
@@ -44,41 +41,31 @@ def progress_panel() -> widgets.VBox:
 
     upload.observe(restore, "value")
     draw()
-    return panel(table, upload, reply)
+    return panel(shown, upload, reply)
 
 
 def _download_link(items: progress.Items) -> str:
-    content = base64.b64encode(progress.dump(items).encode()).decode()
-    return (
-        f'<a download="{progress.FILE_NAME}" style="text-decoration:underline;'
-        f'color:var(--jp-content-link-color,#0072B2)" '
-        f'href="data:application/json;base64,{content}">Download your progress</a>'
+    content = progress.dump(items)
+    return download_link(
+        "Download your progress", progress.FILE_NAME, content, media="application/json"
     )
 
 
 def _table(items: progress.Items) -> str:
-    numbers = sorted({e.notebook for e in [*EXERCISES.values(), *QUIZZES.values()]})
-    rows = "".join(_row(number, items) for number in numbers)
-    head = "".join(
-        f'<th scope="col" style="text-align:left;padding:2px 12px 2px 0">{name}</th>'
-        for name in ("Notebook", "Exercises", "Quiz")
-    )
-    return (
-        '<table style="line-height:1.6"><caption style="text-align:left"><b>Your progress</b>: '
-        f"● right, ◐ begun, ○ open</caption><tr>{head}</tr>{rows}</table>"
-    )
+    numbers = sorted({e.notebook for e in [*exercises().values(), *quizzes().values()]})
+    rows = [_row(number, items) for number in numbers]
+    caption = "<b>Your progress</b>: ● right, ◐ begun, ○ open"
+    return table(("Notebook", "Exercises", "Quiz"), rows, caption=caption)
 
 
-def _row(number: int, items: progress.Items) -> str:
-    exercises = [e for e in EXERCISES.values() if e.notebook == number]
-    quizzes = [q for q in QUIZZES.values() if q.notebook == number]
-    cells = [
-        "<br>".join(_exercise(e, items) for e in exercises),
-        "<br>".join(_quiz(q, items) for q in quizzes),
+def _row(number: int, items: progress.Items) -> list[str]:
+    mine = [e for e in exercises().values() if e.notebook == number]
+    asked = [q for q in quizzes().values() if q.notebook == number]
+    return [
+        f"<b>{number:02d}</b>",
+        "<br>".join(_exercise(e, items) for e in mine),
+        "<br>".join(_quiz(q, items) for q in asked),
     ]
-    style = "text-align:left;vertical-align:top;padding:2px 12px 2px 0"
-    data = "".join(f'<td style="{style}">{cell}</td>' for cell in cells)
-    return f'<tr><th scope="row" style="{style}">{number:02d}</th>{data}</tr>'
 
 
 def _status(name: str, items: progress.Items) -> str | None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from course_utils.html import Message, box, paragraph, rich
 from course_utils.lessons import progress
-from course_utils.lessons.controls import mark, on_click, option_button, panel, small_button, text
+from course_utils.lessons.buttons import mark, on_click, option_button, panel, small_button, text
 from course_utils.lessons.entries import Guess, Option, Question, Quiz
-from course_utils.lessons.feedback import Message, box, paragraph, rich
 
 
 def quiz_card(quiz: Quiz) -> widgets.VBox:
@@ -71,7 +71,7 @@ def _advice(quiz: Quiz, answers: dict[int, bool]) -> str:
     if not quiz.placement:
         return score
     if not missed:
-        return f"{score} Read notebook 03 for padcheck, then go to 08, 09 or 11."
+        return f"{score} {quiz.placement}"
     return f"{score} Start with notebook {min(missed):02d}."
 
 

@@ -197,7 +197,7 @@ _MOST_ROWS, _MOST_STEPS = 16, 40
 
 def leak_picture(leak: Tensor, real: Tensor) -> Picture:
     """Size of the result's gradient at every cell ``(B, T)``; ``real`` is True at real steps."""
-    from course_utils.diagrams import draw_heat
+    from course_utils.pictures import draw_heat
 
     shown = leak[:_MOST_ROWS, :_MOST_STEPS]
     cut = "" if shown.shape == leak.shape else f" (the first {len(shown)} rows)"

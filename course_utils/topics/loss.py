@@ -1,0 +1,417 @@
+"""Masked losses, gradient accumulation and masked metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_utils.data import Batch, collate, small_batch
+from course_utils.lessons.case_inputs import made_with_seed, random_tensors
+from course_utils.lessons.solutions import Case, solution
+from course_utils.masked import masked_accuracy, masked_cross_entropy, masked_mean, masked_mse
+from course_utils.models import MaskedRNN
+from course_utils.sequences import lengths_to_mask
+from course_utils.training import step_mse_loss
+
+
+@solution("loss.masked_mse", careful=masked_mse)
+def my_masked_mse(
+    prediction: torch.Tensor, target: torch.Tensor, mask: torch.Tensor
+) -> torch.Tensor:
+    """Mean squared error over real values; mask (B, T), the others (B, T, ...)."""
+    return (prediction[mask] - target[mask]).square().mean()
+
+
+def _errors(
+    lengths: Sequence[int],
+    features: Sequence[int] = (),
+    *,
+    steps: int | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Prediction, target and mask; what stands at pads is as large as at real steps."""
+    steps = steps or max(lengths)
+    shape = (len(lengths), steps, *features)
+    seed = sum(lengths) + 10 * len(shape)
+    (prediction,) = random_tensors(shape, seed=seed, dtype=dtype)
+    (target,) = random_tensors(shape, seed=seed + 1, dtype=dtype)
+    return prediction.requires_grad_(), target, lengths_to_mask(lengths, steps)
+
+
+@my_masked_mse.cases
+def _() -> list[Case]:
+    prediction, target, mask = _errors([3, 1], [2])
+    unknown = target.masked_fill(~mask[..., None], torch.nan)
+    holes = torch.tensor([[True, False, True], [False, True, False]], device="cpu")
+    return [
+        Case("two sequences, one feature", _errors([2, 1], [1])),
+        Case("no feature axis", _errors([2, 4, 1])),
+        Case("as many sequences as steps", _errors([3, 1, 2], [2])),
+        Case("as many features as steps", _errors([1, 3, 2], [3])),
+        Case("two feature axes, double precision", _errors([2, 3], [2, 2], dtype=torch.float64)),
+        Case("equal lengths", _errors([3, 3], [2])),
+        Case("one sequence, more padding", _errors([2], [3], steps=5)),
+        Case("pads between real steps", (prediction, target, holes)),
+        Case("NaN in the pads", (prediction, unknown, mask)),
+    ]
+
+
+def _behind(mask: Tensor, values: Tensor) -> Tensor:
+    """The mask ``(B, T)`` with axes of size one for the features of the values."""
+    return mask.view(*mask.shape, *[1] * (values.dim() - mask.dim()))
+
+
+@my_masked_mse.wrong(
+    "You average over all positions: the errors at pads are in the sum and in the divisor.",
+    belief="Errors at pads are small, so they do not matter.",
+)
+def averages_the_grid(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    return (prediction - target).square().mean()
+
+
+@my_masked_mse.wrong(
+    "Your sum leaves the pads out, but your divisor counts them: use the number of real values.",
+    belief="The mean() of the masked errors is the masked mean.",
+)
+def divides_by_the_grid(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    error = (prediction - target).square()
+    return (error * _behind(mask, error)).mean()
+
+
+@my_masked_mse.wrong(
+    "You divide by the number of real steps, and each of them has several features: your loss is "
+    "too large by the number of features.",
+    belief="The mask's sum counts all the numbers that were added up.",
+)
+def forgets_features(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    error = (prediction - target).square()
+    return (error * _behind(mask, error)).sum() / mask.sum()
+
+
+@my_masked_mse.wrong(
+    "Your mask (B, T) is broadcast from the right, so its time axis meets the features: add axes "
+    "to it first.",
+    belief="Broadcasting pairs the axes from the left.",
+)
+def forgets_the_feature_axis(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    masked = (prediction - target).square() * mask
+    return masked.sum() / mask.expand_as(masked).sum()
+
+
+@my_masked_mse.wrong(
+    "You average each sequence first and then the sequences: a step of a short sequence weighs "
+    "more than a step of a long one.",
+    belief="The mean of means is the mean.",
+)
+def averages_sequences(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    return masked_mse(prediction, target, mask, per="sequence")
+
+
+@my_masked_mse.wrong(
+    "You multiply by the mask: where a pad holds NaN, 0 * NaN is NaN. Select the real values "
+    "first.",
+    belief="Times zero removes anything.",
+)
+def multiplies_by_mask(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    error = (prediction - target).square()
+    real = _behind(mask, error).expand_as(error)
+    return (error * real).sum() / real.sum()
+
+
+@my_masked_mse.wrong(
+    "Your value is right, but a NaN at a pad reaches the gradient: you select after the square was "
+    "computed. Select prediction and target first.",
+    belief="What is not selected takes no part in the backward pass.",
+)
+def selects_too_late(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    return (prediction - target).square()[mask].mean()
+
+
+@my_masked_mse.wrong(
+    "You add up and do not divide: your loss grows with every real step.",
+    belief="Sum and mean differ by a constant.",
+)
+def forgets_to_divide(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    return (prediction - target).square()[mask].sum()
+
+
+@solution("loss.masked_cross_entropy", careful=masked_cross_entropy)
+def my_cross_entropy(
+    logits: torch.Tensor, target: torch.Tensor, mask: torch.Tensor
+) -> torch.Tensor:
+    """Mean cross-entropy over real steps; logits (B, T, C), target and mask (B, T)."""
+    log_p = logits[mask].log_softmax(-1)
+    return -log_p.gather(-1, target[mask][:, None]).mean()
+
+
+def _labels(
+    name: str,
+    lengths: Sequence[int],
+    classes: int,
+    *,
+    pad: int = 0,
+    steps: int | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Case:
+    """Logits, targets and mask; targets at pads are ``pad``, and logits there favour class 0."""
+    mask = lengths_to_mask(lengths, steps)
+    (logits,) = random_tensors((*mask.shape, classes), seed=sum(lengths), dtype=dtype)
+    logits[..., 0] += 2.0 * ~mask
+    generator = torch.Generator("cpu").manual_seed(classes)
+    target = torch.randint(classes, mask.shape, generator=generator, device="cpu")
+    # Every case has a real target of class 0 next to others.
+    target[:, 0] = torch.arange(len(lengths), device="cpu") % classes
+    return Case(name, (logits.requires_grad_(), target.masked_fill(~mask, pad), mask))
+
+
+@my_cross_entropy.cases
+def _label_cases() -> list[Case]:
+    return [
+        _labels("two sequences", [2, 1], 2),
+        _labels("three sequences", [4, 2, 1], 3),
+        _labels("targets of -100 at pads", [3, 1, 2], 3, pad=-100),
+        _labels("equal lengths", [2, 2], 4),
+        _labels("more padding", [3, 1], 2, steps=6),
+        _labels("one sequence", [2], 3, steps=3, pad=-100),
+        _labels("double precision", [5, 3, 7, 2], 5, dtype=torch.float64),
+    ]
+
+
+def _classes(target: Tensor) -> Tensor:
+    """Targets that can be looked up everywhere; what stands for a pad becomes class 0."""
+    return target.clamp(min=0)
+
+
+@my_cross_entropy.wrong(
+    "You average over all positions: pads count as targets of a class.",
+    belief="The loss knows which targets are padding.",
+)
+def scores_the_pads(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    return F.cross_entropy(logits.flatten(0, -2), _classes(target).flatten())
+
+
+@my_cross_entropy.wrong(
+    "You divide by all positions: only the real ones were added up.",
+    belief="The mean() of the masked losses is the masked mean.",
+)
+def counts_pads_in_the_divisor(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    each = F.cross_entropy(logits.transpose(1, 2), _classes(target), reduction="none")
+    return (each * mask).mean()
+
+
+@my_cross_entropy.wrong(
+    "You average each sequence first and then the sequences: here every real step counts alike.",
+    belief="The mean of means is the mean.",
+)
+def averages_sequence_losses(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    return masked_cross_entropy(logits, _classes(target), mask, per="sequence")
+
+
+@my_cross_entropy.wrong(
+    "You normalise over time: the classes are the last axis, and their probabilities sum to 1.",
+    belief="The classes are axis 1, as F.cross_entropy wants them.",
+)
+def normalises_over_time(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    chosen = logits.log_softmax(1).gather(-1, _classes(target)[..., None]).squeeze(-1)
+    return -chosen[mask].mean()
+
+
+@my_cross_entropy.wrong(
+    "You reshape (B, T, C) to (B, C, T), which shuffles the numbers: transpose(1, 2) moves the "
+    "axes.",
+    belief="A tensor of the right shape holds the right numbers.",
+)
+def reshapes_the_classes(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    rows, steps, classes = logits.shape
+    moved = logits.reshape(rows, classes, steps)
+    return F.cross_entropy(moved, target.masked_fill(~mask, -100))
+
+
+@my_cross_entropy.wrong(
+    "You leave out every target of class 0, real ones too: the mask says what padding is, not the "
+    "class.",
+    belief="A class number can serve as a sign for padding.",
+)
+def ignores_class_zero(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    chosen = logits.log_softmax(-1).gather(-1, _classes(target)[..., None]).squeeze(-1)
+    real = mask & (target != 0)
+    return -chosen.masked_fill(~real, 0).sum() / real.sum().clamp(min=1)
+
+
+@my_cross_entropy.wrong(
+    "You average probabilities: cross-entropy is the mean of their negative logarithms.",
+    belief="The loss is one minus, or minus, the probability of the target.",
+)
+def forgets_the_logarithm(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    chosen = logits.softmax(-1).gather(-1, _classes(target)[..., None]).squeeze(-1)
+    return -chosen[mask].mean()
+
+
+@solution("loss.accumulate")
+def accumulate(model: torch.nn.Module, micro_batches: list) -> list[torch.Tensor]:
+    """Gradients of the mean squared error over all real steps of all micro-batches."""
+    model.zero_grad()
+    real_steps = sum(int(batch.lengths.sum()) for batch in micro_batches)
+    for batch in micro_batches:
+        output = model(batch.inputs, batch.lengths)
+        mask = torch.arange(output.shape[1]) < batch.lengths[:, None]
+        errors = (output - batch.targets)[mask].square().mean(-1)
+        (errors.sum() / real_steps).backward()
+    return [parameter.grad for parameter in model.parameters()]
+
+
+@accumulate.cases
+def _() -> list[Case]:
+    def micro_batch(lengths: Sequence[int], features: int, seed: int) -> Batch:
+        inputs = small_batch(lengths, 2, seed=seed, dtype=torch.float64)
+        targets = small_batch(lengths, features, seed=seed + 50, dtype=torch.float64)
+        return collate(list(zip(inputs, targets, strict=True)))
+
+    def case(name: str, groups: Sequence[Sequence[int]], features: int = 1) -> Case:
+        model = made_with_seed(len(groups), lambda: MaskedRNN(2, 3, features).double())
+        return Case(name, (model, [micro_batch(g, features, i) for i, g in enumerate(groups)]))
+
+    return [
+        case("two sequences, each a micro-batch", [[1], [3]]),
+        case("micro-batches of different sizes", [[4, 1], [2, 2, 1]]),
+        case("equal lengths", [[2, 2], [2, 2]]),
+        case("one micro-batch", [[5, 3, 7, 2]]),
+        case("three micro-batches, two outputs", [[6], [1, 2], [3, 3, 1]], features=2),
+    ]
+
+
+def _accumulated(
+    model: nn.Module, micro_batches: Sequence[Batch], share: Callable[[Batch], float]
+) -> list[Tensor]:
+    """Gradients of the sum of squared errors, each micro-batch's times its share."""
+    for batch in micro_batches:
+        total, _ = step_mse_loss(model(batch.inputs, batch.lengths), batch)
+        (total * share(batch)).backward()
+    return [parameter.grad for parameter in model.parameters()]
+
+
+def _real(batch: Batch) -> int:
+    return int(batch.lengths.sum())
+
+
+@accumulate.wrong(
+    "You average the micro-batches' means: a micro-batch with few real steps counts as much as one "
+    "with many.",
+    belief="The mean of means is the mean, as it is for batches of images.",
+)
+def averages_means(model: nn.Module, micro_batches: Sequence[Batch]) -> list[Tensor]:
+    count = len(micro_batches)
+    return _accumulated(model, micro_batches, lambda batch: 1 / _real(batch) / count)
+
+
+@accumulate.wrong(
+    "You add up the micro-batches' means: each is divided by its own real steps, and their sum by "
+    "nothing.",
+    belief="Gradients accumulate by themselves, so nothing is left to divide.",
+)
+def adds_means(model: nn.Module, micro_batches: Sequence[Batch]) -> list[Tensor]:
+    return _accumulated(model, micro_batches, lambda batch: 1 / _real(batch))
+
+
+@accumulate.wrong(
+    "You weigh each micro-batch's mean by its sequences: weigh it by its real steps.",
+    belief="The number of rows is the size of a batch.",
+)
+def weighs_by_sequences(model: nn.Module, micro_batches: Sequence[Batch]) -> list[Tensor]:
+    rows = sum(len(batch.lengths) for batch in micro_batches)
+    return _accumulated(
+        model, micro_batches, lambda batch: len(batch.lengths) / rows / _real(batch)
+    )
+
+
+@accumulate.wrong(
+    "You divide by all cells of the micro-batches, pads included: count the real steps.",
+    belief="The number of cells is the size of a batch.",
+)
+def divides_by_cells(model: nn.Module, micro_batches: Sequence[Batch]) -> list[Tensor]:
+    cells = sum(batch.inputs.shape[0] * batch.inputs.shape[1] for batch in micro_batches)
+    return _accumulated(model, micro_batches, lambda batch: 1 / cells)
+
+
+@accumulate.wrong(
+    "You divide by the number of micro-batches as well: the number of all real steps is enough.",
+    belief="Accumulation always divides by the number of micro-batches.",
+)
+def divides_twice(model: nn.Module, micro_batches: Sequence[Batch]) -> list[Tensor]:
+    steps = sum(_real(batch) for batch in micro_batches) * len(micro_batches)
+    return _accumulated(model, micro_batches, lambda batch: 1 / steps)
+
+
+@accumulate.wrong(
+    "You clear the gradients for every micro-batch: only the last one's are left.",
+    belief="Every backward() needs a zero_grad() before it.",
+)
+def keeps_the_last(model: nn.Module, micro_batches: Sequence[Batch]) -> list[Tensor]:
+    steps = sum(_real(batch) for batch in micro_batches)
+    return _accumulated(model, micro_batches[-1:], lambda batch: 1 / steps)
+
+
+@solution("loss.masked_accuracy", careful=masked_accuracy)
+def my_accuracy(logits: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Share of real steps whose largest logit is the target's class."""
+    return (logits.argmax(-1) == target)[mask].float().mean()
+
+
+my_accuracy.cases(_label_cases)
+
+
+def _right(logits: Tensor, target: Tensor) -> Tensor:
+    """1 where the largest logit is the target's class, else 0: ``(B, T)``."""
+    return (logits.argmax(-1) == target).to(torch.get_default_dtype())
+
+
+@my_accuracy.wrong(
+    "You count pads: what the model says there is neither right nor wrong.",
+    belief="Accuracy is the mean over the whole batch.",
+)
+def accuracy_over_the_grid(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    return _right(logits, target).mean()
+
+
+@my_accuracy.wrong(
+    "You divide by all positions: pads then count as mistakes.",
+    belief="Once the pads are zero, a plain mean will do.",
+)
+def pads_count_as_mistakes(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    return (_right(logits, target) * mask).mean()
+
+
+@my_accuracy.wrong(
+    "You average the sequences' accuracies: here every real step counts alike.",
+    belief="The mean of means is the mean.",
+)
+def averages_accuracies(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    return masked_mean(_right(logits, target), mask, per="sequence")
+
+
+@my_accuracy.wrong(
+    "You look for the largest logit over time: the classes are the last axis.",
+    belief="The classes are axis 1, as in a batch without time.",
+)
+def largest_over_time(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    right = (logits.argmax(1) == target).to(torch.get_default_dtype())
+    return masked_mean(right, mask)
+
+
+@my_accuracy.wrong(
+    "You return the share of mistakes: the share of right answers is asked for.",
+    belief="A good model has an accuracy near zero.",
+)
+def share_of_mistakes(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    return 1 - masked_accuracy(logits, _classes(target), mask)
+
+
+@my_accuracy.wrong(
+    "You count sequences that are right from end to end: single steps are asked for.",
+    belief="A sequence is right or wrong as a whole.",
+)
+def whole_sequences(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    return (_right(logits, target).bool() | ~mask).all(1).to(torch.get_default_dtype()).mean()

@@ -1,0 +1,300 @@
+"""Shares of a batch: the loss' scale, dealing out, and an empty share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from course_utils.data import small_batch
+from course_utils.lessons.case_inputs import made_with_seed
+from course_utils.lessons.solutions import Case, solution
+from course_utils.models import MaskedRNN
+from course_utils.parallel import shares
+from course_utils.sequences import lengths_of, lengths_to_mask, pad_batch
+
+
+@solution("devices.scaled_loss", careful=shares.scaled_loss)
+def my_scaled_loss(error_sum: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """The loss for backward() on one device; counts are the real steps of all, (devices,)."""
+    return error_sum * len(counts) / counts.sum().clamp(min=1)
+
+
+@my_scaled_loss.cases
+def _() -> list[Case]:
+    def case(
+        name: str, error_sum: float, counts: Sequence[int], dtype: torch.dtype = torch.float32
+    ) -> Case:
+        total = torch.tensor(error_sum, dtype=dtype, device="cpu", requires_grad=True)
+        return Case(name, (total, torch.tensor(counts, device="cpu")))
+
+    return [
+        case("two devices", 6.0, [2, 10]),
+        case("equal shares", 6.0, [4, 4]),
+        case("another device without real steps", 2.5, [3, 0, 5]),
+        case("one device", 7.0, [9]),
+        case("this device without real steps", 0.0, [0, 8]),
+        case("no device with real steps", 0.0, [0, 0]),
+        case("double precision", 3.25, [5, 3, 7, 2], torch.float64),
+    ]
+
+
+@my_scaled_loss.wrong(
+    "Your gradients are too small by the number of devices: the average divides by it once more.",
+    belief="Gradients of several devices are added up.",
+)
+def forgets_the_average(error_sum: Tensor, counts: Tensor) -> Tensor:
+    return error_sum / counts.sum().clamp(min=1)
+
+
+@my_scaled_loss.wrong(
+    "You divide by the number of devices, and the average does that again: multiply by it.",
+    belief="An average over devices needs a division by their number.",
+)
+def divides_by_devices(error_sum: Tensor, counts: Tensor) -> Tensor:
+    return error_sum / counts.sum().clamp(min=1) / len(counts)
+
+
+@my_scaled_loss.wrong(
+    "You never divide by the real steps: your loss is a sum, and grows with the batch.",
+    belief="Averaging over devices turns sums into a mean.",
+)
+def never_divides(error_sum: Tensor, counts: Tensor) -> Tensor:
+    return error_sum * len(counts)
+
+
+@my_scaled_loss.wrong(
+    "You count only devices that have real steps: the average counts every device, empty ones too.",
+    belief="A device without data takes no part in the average.",
+)
+def counts_busy_devices(error_sum: Tensor, counts: Tensor) -> Tensor:
+    return error_sum * (counts > 0).sum() / counts.sum().clamp(min=1)
+
+
+@my_scaled_loss.wrong(
+    "You divide by the largest share: divide by the real steps of all devices.",
+    belief="The device with the most steps sets the scale.",
+)
+def divides_by_largest(error_sum: Tensor, counts: Tensor) -> Tensor:
+    return error_sum / counts.max().clamp(min=1)
+
+
+@my_scaled_loss.wrong(
+    "Where no device has a real step you compute 0/0: divide by at least 1.",
+    belief="Some device always has data.",
+)
+def divides_by_zero(error_sum: Tensor, counts: Tensor) -> Tensor:
+    return error_sum * len(counts) / counts.sum()
+
+
+@my_scaled_loss.wrong(
+    "Your number is right, but no gradient flows through it: it was taken out of the graph.",
+    belief="A tensor with the same numbers is the same tensor.",
+)
+def scales_a_number(error_sum: Tensor, counts: Tensor) -> Tensor:
+    return my_scaled_loss(error_sum.detach(), counts)
+
+
+@solution("devices.share_by_tokens", careful=shares.share_by_tokens)
+def my_shares(lengths: list[int], devices: int) -> list[list[int]]:
+    """Positions for every device: the longest first, each to the device with the fewest steps."""
+    shares = [[] for _ in range(devices)]
+    steps = [0] * devices
+    for position in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        chosen = steps.index(min(steps))
+        shares[chosen].append(position)
+        steps[chosen] += lengths[position]
+    return [sorted(share) for share in shares]
+
+
+@my_shares.cases
+def _() -> list[Case]:
+    return [
+        Case("three sequences", ([3, 1, 2], 2)),
+        Case("four sequences", ([5, 3, 7, 2], 2)),
+        Case("two long sequences among short ones", ([9, 1, 1, 1, 8], 2)),
+        Case("equal lengths", ([4, 4, 4, 4], 2)),
+        Case("more devices than sequences", ([2, 6], 3)),
+        Case("three devices", ([7, 5, 6, 3, 1, 2, 9, 4], 3)),
+        Case("one sequence", ([5], 1)),
+    ]
+
+
+@my_shares.wrong(
+    "You deal the sequences out in turn, whatever their lengths: one device may get all long ones.",
+    belief="Equally many sequences are equally much work.",
+)
+def deals_in_turn(lengths: Sequence[int], devices: int) -> list[list[int]]:
+    return [list(range(device, len(lengths), devices)) for device in range(devices)]
+
+
+@my_shares.wrong(
+    "You cut the list into blocks of equally many sequences: their real steps can differ a lot.",
+    belief="Equally many sequences are equally much work.",
+)
+def cuts_blocks(lengths: Sequence[int], devices: int) -> list[list[int]]:
+    size = -(-len(lengths) // devices)
+    return [list(range(len(lengths)))[size * d : size * (d + 1)] for d in range(devices)]
+
+
+def _dealt(
+    lengths: Sequence[int], devices: int, order: Sequence[int], cost: Sequence[int]
+) -> list[list[int]]:
+    """Deal out in this order; the cheapest device so far gets the next one."""
+    shares: list[list[int]] = [[] for _ in range(devices)]
+    total = [0] * devices
+    for position in order:
+        chosen = total.index(min(total))
+        shares[chosen].append(position)
+        total[chosen] += cost[position]
+    return [sorted(share) for share in shares]
+
+
+@my_shares.wrong(
+    "You start with the shortest: the longest ones come last, and nothing is left to balance them.",
+    belief="The order of dealing does not matter.",
+)
+def shortest_first(lengths: Sequence[int], devices: int) -> list[list[int]]:
+    return _dealt(lengths, devices, sorted(range(len(lengths)), key=lambda i: lengths[i]), lengths)
+
+
+@my_shares.wrong(
+    "You deal in the order given: take the longest sequence first.",
+    belief="The order of dealing does not matter.",
+)
+def in_the_order_given(lengths: Sequence[int], devices: int) -> list[list[int]]:
+    return _dealt(lengths, devices, range(len(lengths)), lengths)
+
+
+@my_shares.wrong(
+    "You give the next sequence to the device with the fewest sequences: count real steps.",
+    belief="The number of rows is the size of a batch.",
+)
+def fewest_sequences(lengths: Sequence[int], devices: int) -> list[list[int]]:
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    return _dealt(lengths, devices, order, [1] * len(lengths))
+
+
+@my_shares.wrong(
+    "Your shares hold lengths: positions in the list are asked for.",
+    belief="A sequence is known by its length.",
+)
+def returns_lengths(lengths: Sequence[int], devices: int) -> list[list[int]]:
+    return [[lengths[i] for i in share] for share in my_shares(lengths, devices)]
+
+
+@solution("devices.share_sum", careful=shares.share_sum, exact=("history",))
+def my_share_sum(
+    model: torch.nn.Module,
+    sequences: list[torch.Tensor],
+    targets: list[torch.Tensor],
+    features: int,
+) -> tuple[torch.Tensor, int]:
+    """Sum of squared errors over a share's real steps, and their number; the share may be empty."""
+    if not sequences:
+        stand_in = next(model.parameters()).new_zeros(1, 1, features)
+        return 0 * model(stand_in, [1]).sum(), 0
+    lengths = torch.tensor([len(sequence) for sequence in sequences])
+    inputs = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True)
+    mask = torch.arange(inputs.shape[1]) < lengths[:, None]
+    errors = model(inputs, lengths)[mask] - torch.cat(targets)
+    return errors.square().sum(), int(lengths.sum())
+
+
+@my_share_sum.cases
+def _() -> list[Case]:
+    def case(name: str, lengths: Sequence[int], features: int, outputs: int = 1) -> Case:
+        seed = sum(lengths) + features
+        model = made_with_seed(seed, lambda: MaskedRNN(features, 3, outputs).double())
+        inputs = small_batch(lengths, features, seed=1, dtype=torch.float64)
+        targets = small_batch(lengths, outputs, seed=2, dtype=torch.float64)
+        return Case(name, (model, inputs, targets, features))
+
+    return [
+        case("two sequences", [2, 1], 2),
+        case("an empty share", [], 2),
+        case("equal lengths", [3, 3], 1),
+        case("four sequences, two outputs", [5, 3, 7, 2], 4, outputs=2),
+        case("one sequence", [4], 3),
+        case("an empty share, three outputs", [], 5, outputs=3),
+    ]
+
+
+def _shapes(sequences: Sequence[Tensor], targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    return pad_batch(sequences), pad_batch(targets)
+
+
+@my_share_sum.wrong(
+    "Your empty share is a zero without a history: backward stops there, this device has no "
+    "gradients to average, and the others wait.",
+    belief="A loss of zero needs no graph.",
+)
+def zero_without_history(
+    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor], features: int
+) -> tuple[Tensor, int]:
+    if not sequences:
+        weight = next(model.parameters())
+        return torch.zeros((), dtype=weight.dtype, device=weight.device), 0
+    return my_share_sum(model, sequences, targets, features)
+
+
+@my_share_sum.wrong(
+    "Your stand-in leaves a trace: the made-up step's result is in the sum.",
+    belief="A sequence of zeros gives a zero.",
+)
+def keeps_the_stand_in(
+    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor], features: int
+) -> tuple[Tensor, int]:
+    if not sequences:
+        weight = next(model.parameters())
+        stand_in = torch.zeros(1, 1, features, dtype=weight.dtype, device=weight.device)
+        return model(stand_in, [1]).square().sum(), 0
+    return my_share_sum(model, sequences, targets, features)
+
+
+@my_share_sum.wrong(
+    "You count the stand-in as a real step: an empty share has none.",
+    belief="Every row of a batch counts.",
+)
+def counts_the_stand_in(
+    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor], features: int
+) -> tuple[Tensor, int]:
+    total, count = my_share_sum(model, sequences, targets, features)
+    return total, max(count, 1)
+
+
+@my_share_sum.wrong(
+    "You return the mean of the share: the sum and the count are asked for.",
+    belief="Each device's mean can be averaged.",
+)
+def mean_of_the_share(
+    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor], features: int
+) -> tuple[Tensor, int]:
+    total, count = my_share_sum(model, sequences, targets, features)
+    return total / max(count, 1), count
+
+
+@my_share_sum.wrong(
+    "Your sum contains the errors at pads: it depends on the longest sequence of the share.",
+    belief="Errors at pads are zero.",
+)
+def sums_the_pads(
+    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor], features: int
+) -> tuple[Tensor, int]:
+    if not sequences:
+        return my_share_sum(model, sequences, targets, features)
+    inputs, wanted = _shapes(sequences, targets)
+    lengths = lengths_of(sequences)
+    return (model(inputs, lengths) - wanted).square().sum(), int(lengths.sum())
+
+
+@my_share_sum.wrong(
+    "You count cells, pads included: count the real steps of the share.",
+    belief="The number of cells is the size of a batch.",
+)
+def counts_cells(
+    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor], features: int
+) -> tuple[Tensor, int]:
+    total, count = my_share_sum(model, sequences, targets, features)
+    return total, lengths_to_mask(lengths_of(sequences)).numel() if sequences else count

@@ -1,0 +1,62 @@
+"""The capstone's pipeline: without bugs it is the reference, and each bug is a bug."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from course_utils import check_lengths, pad_batch, small_batch
+from course_utils.padcheck import Padded, padcheck
+from course_utils.topics.capstone import BUGS, PipelineLoss, buggy_pipeline, pipeline
+
+
+def batch(lengths: list[int], seed: int) -> tuple:
+    torch.manual_seed(seed)
+    rnn = torch.nn.GRU(3, 4, batch_first=True, bidirectional=True).double()
+    linear = torch.nn.Linear(8, 3).double()
+    inputs = pad_batch(small_batch(lengths, 3, seed=seed, dtype=torch.float64))
+    inputs[0, lengths[0] - 1] = 0.0  # a real step of zeros
+    labels = pad_batch([torch.randint(3, (n,)) for n in lengths])
+    return inputs, check_lengths(lengths), labels, rnn, linear
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_without_bugs_it_is_the_reference(seed: int):
+    arguments = batch([5, 3, 7, 2], seed)
+    torch.testing.assert_close(buggy_pipeline(*arguments, bugs=()), pipeline(*arguments))
+
+
+@pytest.mark.parametrize("bug", list(BUGS))
+def test_every_bug_spoils_the_result_it_is_named_after(bug: str):
+    arguments = batch([5, 3, 7, 2], 0)
+    right, wrong = pipeline(*arguments), buggy_pipeline(*arguments, bugs=[bug])
+    assert not torch.equal(wrong[bug], right[bug])
+
+
+def test_reference_gives_each_sequence_what_it_gets_alone():
+    inputs, lengths, labels, rnn, linear = batch([5, 3, 7, 2], 1)
+    together = pipeline(inputs, lengths, labels, rnn, linear)
+    total = 0.0
+    for row, n in enumerate(lengths.tolist()):
+        one = slice(row, row + 1)
+        alone = pipeline(inputs[one, :n], lengths[one], labels[one, :n], rnn, linear)
+        for name in ("last", "pooled"):
+            torch.testing.assert_close(together[name][one], alone[name])
+        torch.testing.assert_close(together["outputs"][one, :n], alone["outputs"])
+        total += n * alone["loss"]
+    torch.testing.assert_close(together["loss"], total / lengths.sum())
+
+
+def test_there_is_a_wrong_version_for_every_selection_of_bugs():
+    assert len({wrong.name for wrong in pipeline.wrong_versions}) == 2 ** len(BUGS) - 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_padcheck_is_red_with_all_bugs_and_green_without(seed: int):
+    inputs, lengths, labels, _, _ = batch([5, 3, 7, 2], seed)
+    for bugs, verdict in ((tuple(BUGS), False), ((), True)):
+        torch.manual_seed(seed)
+        model = PipelineLoss(3, 4, 3, bugs).double()
+        assert (
+            padcheck(model, inputs, lengths, Padded(labels, lengths), output="loss").ok is verdict
+        )
