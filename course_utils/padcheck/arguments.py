@@ -279,12 +279,18 @@ def _unexpected(run: Run, supply: Supply, found: Shapes) -> str:
 
 
 def _probe(run: Run, supply: Supply) -> Shapes:
-    """Results of two rows and of one, with different padding; of the whole batch at the worst."""
+    """Results of two rows and of one, with different padding; of the whole batch at the worst.
+
+    Of every axis with lengths of its own, the shortest and the longest row are among them.
+    """
     longest = max(range(len(supply)), key=supply.sizes.__getitem__)
     pair = [longest, next(r for r in (supply.shortest, 0, 1) if r != longest)]
     more = tuple(n + 1 + axis for axis, n in enumerate(supply.given))
-    small = [supply.feed(pair, supply.given), supply.feed([supply.shortest]),
-             supply.feed(pair, more)]  # fmt: skip
+    single = [supply.shortest]
+    for own in supply.lengths[1:]:
+        single += [int(own.argmin()), int(own.argmax())]
+    small = [supply.feed(pair, supply.given), supply.feed(pair, more)]
+    small += [supply.feed([row]) for row in dict.fromkeys(single)]
     found = []
     for feed in small:
         try:

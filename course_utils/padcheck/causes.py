@@ -167,7 +167,9 @@ def find_cause(subject: Subject, failed: set[str]) -> Cause:
         name, where = _asked_otherwise(subject, failed) or _traced(subject, failed)
     except Exception as error:  # the verdict stands, whatever happens here
         name, where = UNKNOWN.name, f"could not be traced: {first_line(error)}"
-    return replace(UNKNOWN if name == UNKNOWN.name else CAUSES[name], where=where)
+    if name == UNKNOWN.name:
+        return replace(UNKNOWN, where=where or type(subject.runner.model).__name__)
+    return replace(CAUSES[name], where=where)
 
 
 def _asked_otherwise(subject: Subject, failed: set[str]) -> tuple[str, str] | None:
@@ -175,13 +177,14 @@ def _asked_otherwise(subject: Subject, failed: set[str]) -> tuple[str, str] | No
     if not failed & {"values", "amount", "alone"}:
         return None
     source = subject.supply.sources[0]
-    if source.pad is None and source.old_pad is not None:
-        marked = subject.supply.changed(pads=source.old_pad)
-        if _passes(subject, marked):
-            hint = f"with pads of {source.old_pad:g} it passes: say pad_marker={source.old_pad:g}"
+    for pad in dict.fromkeys((source.old_pad, 0.0)) if source.varied else ():
+        marked = None if pad is None else subject.supply.changed(pads=pad)
+        if marked and _passes(subject, marked):
+            hint = f"with pads of {pad:g} it passes: say pad_marker={pad:g}"
             if _looks_at_pads(subject, marked):
                 return "lengths from values", hint
             subject.remarks.append(f"{hint.capitalize()}, if they always hold it.")
+            break
     left = subject.supply.changed(side="left")
     if subject.supply.side == "right" and _passes(subject, left) and _heeds_lengths(subject, left):
         return "padding side", ""
@@ -297,7 +300,8 @@ def _telling_sizes(subject: Subject) -> tuple[list[int], tuple[int, ...], tuple[
     own = list(range(len(supply)))
     trace = record(subject.runner, subject.base)
     taken = {n for value in trace.values for n in value.content.shape}
-    count = _unused(len(own) + 1, taken)
+    # No axis may be a multiple of it either: B x heads are told by that.
+    count = next(n for n in itertools.count(len(own) + 1) if all(size % n for size in taken))
     found: list[int] = []
     for longest in supply.longest * 2:  # for each axis one, and then another
         found.append(_unused(longest + 2, taken | {count, *found}))

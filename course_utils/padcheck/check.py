@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -141,6 +142,9 @@ class _Check:
         subject = self._subject()
         self.progress.update()
         findings = self._refuse_nonfinite(subject) or self._ask(subject)
+        own = self._own_dtype()
+        if own != subject.runner.dtype and _overflows(subject, findings):
+            return self._again(own)
         failed = {f.question for f in findings.values() if f.outcome == "failed"}
         cause: Cause | None = None
         if failed:
@@ -155,6 +159,14 @@ class _Check:
             tuple(self.remarks + subject.remarks), self.options.mode, subject.base.real().cpu(),
             None if cells is None else cells.detach().cpu(), self.options.padding_side,
         )  # fmt: skip
+
+    def _again(self, dtype: torch.dtype) -> Report:
+        """Everything once more, in the model's own precision."""
+        options = replace(self.options, dtype=dtype)
+        again = _Check(self.model, self.supply.changed(dtype=dtype), options, self.progress)
+        usual = _name(self.options.dtype)
+        again.remarks.append(f"In {usual} numbers inside become infinite: asked in {_name(dtype)}.")
+        return again.report()
 
     def _ask(self, subject: Subject) -> dict[QuestionName, Finding]:
         found = asking.ask_together(subject) or {}
@@ -312,6 +324,12 @@ class _Check:
         pinned = [f"{s.name} hold {s.pad:g}" for s in self.supply.sources if s.pad is not None]
         if pinned:
             self.remarks.append(f"Pads of {', of '.join(pinned)}, and nothing else.")
+
+
+def _overflows(subject: Subject, findings: dict[QuestionName, Finding]) -> bool:
+    """Whether a precision below the one asked in, inside the model, may have made an infinity."""
+    infinite = any(f.deviation == math.inf or "not finite" in f.meaning for f in findings.values())
+    return infinite and subject.precision.dtype != subject.runner.dtype
 
 
 def _with_large_pads(lower: Subject, expected: list[Tensor]) -> float:

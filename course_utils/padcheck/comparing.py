@@ -25,17 +25,18 @@ _REORDERS = {"__getitem__", "index_select", "gather", "take_along_dim", "index",
 _UNWRITTEN = {"empty", "empty_like", "new_empty"}
 
 _POOLING = {"mean", "sum", "einsum", "matmul", "bmm", "baddbmm", "nanmean", "cumsum",
-            "nansum", "tensordot", "dot", "mv"}  # fmt: skip
+            "nansum", "tensordot", "dot", "mv", "embedding_bag", "logsumexp", "median",
+            "nanmedian", "quantile"}  # fmt: skip
 _ARITHMETIC = {"div", "mul", "true_divide", "__truediv__", "__mul__"}
 _MAXIMUM = {"max", "amax", "min", "amin", "max_pool1d", "adaptive_max_pool1d", "maximum",
             "adaptive_max_pool2d", "max_pool2d", "topk", "boolean_dispatch",
-            "logsumexp", "max_pool1d_with_indices"}  # fmt: skip
+            "max_pool1d_with_indices"}  # fmt: skip
 _SOFTMAX = {"softmax", "log_softmax", "_softmax", "softmin", "sparsemax"}
 _ATTENTION = {"multi_head_attention_forward", "scaled_dot_product_attention"}
 _READING = {"__getitem__", "select", "index_select", "gather", "take_along_dim", "narrow",
             "unbind", "take", "split", "chunk"}  # fmt: skip
 _STATISTICS = {"batch_norm", "instance_norm", "group_norm", "layer_norm", "rms_norm", "var", "std",
-               "var_mean", "std_mean", "normalize", "norm", "quantile", "median"}  # fmt: skip
+               "var_mean", "std_mean", "normalize", "norm"}  # fmt: skip
 _CONSTANTS = {"full", "full_like", "new_full", "fill_", "tensor", "new_tensor"}
 _RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
 
@@ -246,7 +247,9 @@ def name_cause(pair: Pair, comparison: Comparison, event: Event, number: int) ->
         return "overflow in the pads"
     loss = pair.subject.is_loss
     last = output.content.dim() - 1
-    if event.name.startswith("fft_") or (event.name == "linear" and source and last in source.time):
+    if event.name.startswith("fft_") or (
+        event.name == "linear" and source and source.time.keys() == {last}
+    ):
         return "mixing over steps"
     if event.name in ("_pack_padded_sequence", "ctc_loss"):
         return "wrong lengths"
@@ -270,8 +273,8 @@ def name_cause(pair: Pair, comparison: Comparison, event: Event, number: int) ->
         return "pooling over padding" if pair.question == "amount" and not shared else "unknown"
     if event.name in _POOLING or "avg_pool" in event.name:
         return "pooling over padding"
-    if event.name in ("view", "reshape", "unflatten"):
-        return "layout"
+    if event.name in ("view", "reshape", "unflatten") and source:
+        return "layout" if axes.rows_first != source.rows_first else "unknown"
     return _moved(pair, comparison, event, number)
 
 
@@ -326,7 +329,8 @@ def _moved(pair: Pair, comparison: Comparison, event: Event, number: int) -> str
     axes = comparison.axes(event.inputs[0]) if event.inputs else None
     if axes is not None and any(output.equal(source.flip(axis)) for axis in axes.time):
         return "reversed padding"
-    if event.name not in _READING:
+    unclear = any(comparison.differing(n) is None for n in event.inputs)
+    if event.name not in _READING or unclear:
         return "unknown"
     reads = [e for e in first.events if e.name == event.name and e.inputs[:1] == event.inputs[:1]]
     relevant = [n for n in event.outputs if comparison.differing(n) is not None

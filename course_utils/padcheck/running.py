@@ -166,7 +166,7 @@ class Runner:
 
     def _restore_buffers(self) -> None:
         for number, (buffer, fresh, version) in enumerate(self._buffers):
-            if buffer._version != version:
+            if self.train or buffer._version != version:  # batch norm leaves the version as it is
                 with torch.no_grad():
                     buffer.detach_().copy_(fresh)
                 self._buffers[number] = (buffer, fresh, buffer._version)

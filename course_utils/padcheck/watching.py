@@ -241,6 +241,11 @@ class Axes:
     """The lengths whose steps, times the rows, are the first axis; None if it is not flat."""
 
     @property
+    def rows_first(self) -> bool:
+        """Whether rows are counted before steps."""
+        return self.flat is None and self.batch == 0
+
+    @property
     def has_time(self) -> bool:
         """Whether steps are counted anywhere."""
         return bool(self.time) or self.flat is not None

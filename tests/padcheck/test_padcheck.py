@@ -118,6 +118,23 @@ def test_running_statistics_are_compared_in_train_mode():
     assert report["values"].outcome == "failed"
 
 
+def test_batch_norm_of_real_steps_mixes_rows_and_reads_no_padding():
+    class RealNorm(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(3)
+
+        def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+            mask = torch.arange(x.shape[1]) < lengths[:, None]
+            out = torch.zeros_like(x)
+            out[mask] = self.norm(x[mask])
+            return out
+
+    report = padcheck(RealNorm(), INPUTS, LENGTHS, mode="train")
+    assert {finding.question for finding in report.failed} == {"alone", "mates", "parameters"}
+    assert report["values"].outcome == report["amount"].outcome == "passed"
+
+
 def test_dropout_is_zero_in_train_mode():
     model = nn.Sequential(nn.Dropout(0.5), nn.Linear(3, 2))
     report = padcheck(model, INPUTS, LENGTHS, call=lambda m, x, n: m(x), mode="train")
