@@ -9,6 +9,7 @@ from torch import Tensor
 
 from course_utils import masked, sequences
 from course_utils.lessons.case_inputs import random_tensors
+from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 from course_utils.sequences import lengths_to_mask
 
@@ -43,6 +44,23 @@ def _() -> list[Case]:
         _reading("two feature axes", [2, 3], 2, 2),
         _reading("double precision", [5, 3, 7, 2], 4, dtype=torch.float64),
     ]
+
+
+def _drawn_reading(draw: Draw, *features: int) -> Case:
+    """Outputs and lengths; pads may be zero, a last real step, too."""
+    lengths = draw.lengths(draw.integer(1, 4), draw.integer(1, 4))
+    steps = max(lengths) + draw.choice([0, 0, 1, 2])
+    output = draw.normal(len(lengths), steps, *features)
+    if draw.chance(0.4):  # as unpacking leaves them
+        output[~lengths_to_mask(lengths, steps)] = 0
+    if draw.chance(0.3):
+        output[-1, lengths[-1] - 1] = 0
+    return Case("", (output.requires_grad_(), torch.tensor(lengths, device="cpu")))
+
+
+@my_last_steps.random
+def _(draw: Draw) -> Case:
+    return _drawn_reading(draw, *draw.choice([(1,), (2,), (3,), (2, 2), (1, 2, 1)]))
 
 
 def _at(padded: Tensor, steps: Tensor) -> Tensor:
@@ -137,6 +155,11 @@ def _() -> list[Case]:
         _reading("equal lengths", [3, 3], 2),
         _reading("double precision", [5, 3, 7, 2], 8, dtype=torch.float64),
     ]
+
+
+@both_ends.random
+def _(draw: Draw) -> Case:
+    return _drawn_reading(draw, 2 * draw.integer(1, 3))
 
 
 def _halves(output: Tensor) -> tuple[Tensor, Tensor]:
@@ -242,8 +265,21 @@ def _() -> list[Case]:
         case("equal lengths", [3, 3], 2, shift=-1.0),
         Case("pads between real steps", ((negative - 2.0).requires_grad_(), holes)),
         Case("NaN in the pads", (unknown.requires_grad_(), lengths_to_mask([2, 4]))),
+        case("values far below zero", [2, 1], 2, shift=-1e13, dtype=torch.float64),
         case("double precision", [5, 3, 7, 2], 4, shift=-2.0, dtype=torch.float64),
     ]
+
+
+@my_masked_max.random
+def _(draw: Draw) -> Case:
+    rows, steps, features = draw.integer(1, 3), draw.integer(1, 4), draw.integer(1, 3)
+    mask = draw.mask(rows, steps)
+    mask[~mask.any(1), draw.integer(0, steps - 1)] = True
+    values = draw.normal(rows, steps, features) + draw.choice([0, -3, 3, -1e6])
+    if draw.chance(0.6):
+        fill = draw.choice([torch.nan, torch.inf, -torch.inf, 0, 1e4])
+        values = values.masked_fill(~mask[..., None], fill)
+    return Case("", (values.requires_grad_(), mask))
 
 
 @my_masked_max.wrong(

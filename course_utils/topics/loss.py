@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from course_utils.data import Batch, collate, small_batch
 from course_utils.lessons.case_inputs import made_with_seed, random_tensors
+from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 from course_utils.masked import masked_accuracy, masked_cross_entropy, masked_mean, masked_mse
 from course_utils.models import MaskedRNN
@@ -17,7 +18,17 @@ from course_utils.sequences import lengths_to_mask
 from course_utils.training import step_mse_loss
 
 
-@solution("loss.masked_mse", careful=masked_mse)
+def _drawn_mask(draw: Draw) -> Tensor:
+    """Padding at the ends of rows, or pads anywhere; at least one step is real."""
+    rows, steps = draw.integer(1, 3), draw.integer(1, 4)
+    if draw.chance(0.6):
+        return lengths_to_mask(draw.lengths(rows, steps), steps)
+    mask = draw.mask(rows, steps)
+    mask[draw.integer(0, rows - 1), draw.integer(0, steps - 1)] = True
+    return mask
+
+
+@solution("loss.masked_mse", careful=masked_mse, gradients=("prediction",), exact=("kind",))
 def my_masked_mse(
     prediction: torch.Tensor, target: torch.Tensor, mask: torch.Tensor
 ) -> torch.Tensor:
@@ -57,6 +68,19 @@ def _() -> list[Case]:
         Case("pads between real steps", (prediction, target, holes)),
         Case("NaN in the pads", (prediction, unknown, mask)),
     ]
+
+
+@my_masked_mse.random
+def _(draw: Draw) -> Case:
+    mask = _drawn_mask(draw)
+    shape = (*mask.shape, *draw.choice([(), (1,), (2,), (3,), (2, 2)]))
+    prediction, target = draw.normal(*shape), draw.normal(*shape)
+    pads = _behind(~mask, target)
+    if draw.chance(0.3):
+        target = target.masked_fill(pads, draw.choice([torch.nan, torch.inf, 1e3]))
+    if draw.chance(0.3):
+        prediction = prediction.masked_fill(pads, draw.choice([torch.nan, -torch.inf, 1e3]))
+    return Case("", (prediction.requires_grad_(), target, mask))
 
 
 def _behind(mask: Tensor, values: Tensor) -> Tensor:
@@ -138,7 +162,7 @@ def forgets_to_divide(prediction: Tensor, target: Tensor, mask: Tensor) -> Tenso
     return (prediction - target).square()[mask].sum()
 
 
-@solution("loss.masked_cross_entropy", careful=masked_cross_entropy)
+@solution("loss.masked_cross_entropy", careful=masked_cross_entropy, exact=("kind",))
 def my_cross_entropy(
     logits: torch.Tensor, target: torch.Tensor, mask: torch.Tensor
 ) -> torch.Tensor:
@@ -178,6 +202,26 @@ def _label_cases() -> list[Case]:
         _labels("one sequence", [2], 3, steps=3, pad=-100),
         _labels("double precision", [5, 3, 7, 2], 5, dtype=torch.float64),
     ]
+
+
+def _drawn_labels(draw: Draw, *, right: float = 0.0) -> Case:
+    """Logits, targets and mask; a share of the real targets have the largest logit."""
+    mask, classes = _drawn_mask(draw), draw.integer(2, 4)
+    logits = draw.normal(*mask.shape, classes)
+    numbers = draw.normal(*mask.shape).abs() * 1000
+    target = torch.where(
+        draw.mask(*mask.shape, share=right), logits.argmax(-1), numbers.long() % classes
+    )
+    if draw.chance(0.5):
+        target = target.masked_fill(~mask, -100)
+    if draw.chance(0.3):
+        logits = logits * 500
+    return Case("", (logits.requires_grad_(), target, mask))
+
+
+@my_cross_entropy.random
+def _(draw: Draw) -> Case:
+    return _drawn_labels(draw)
 
 
 def _classes(target: Tensor) -> Tensor:
@@ -250,10 +294,9 @@ def forgets_the_logarithm(logits: Tensor, target: Tensor, mask: Tensor) -> Tenso
     return -chosen[mask].mean()
 
 
-@solution("loss.accumulate")
+@solution("loss.accumulate", gradients=False)
 def accumulate(model: torch.nn.Module, micro_batches: list) -> list[torch.Tensor]:
     """Gradients of the mean squared error over all real steps of all micro-batches."""
-    model.zero_grad()
     real_steps = sum(int(batch.lengths.sum()) for batch in micro_batches)
     for batch in micro_batches:
         output = model(batch.inputs, batch.lengths)
@@ -263,24 +306,36 @@ def accumulate(model: torch.nn.Module, micro_batches: list) -> list[torch.Tensor
     return [parameter.grad for parameter in model.parameters()]
 
 
-@accumulate.cases
-def _() -> list[Case]:
-    def micro_batch(lengths: Sequence[int], features: int, seed: int) -> Batch:
+def _micro_batches(
+    name: str, groups: Sequence[Sequence[int]], features: int = 1, hidden: int = 3, seed: int = 0
+) -> Case:
+    """A model, and a micro-batch for each list of lengths."""
+
+    def micro_batch(lengths: Sequence[int], seed: int) -> Batch:
         inputs = small_batch(lengths, 2, seed=seed, dtype=torch.float64)
         targets = small_batch(lengths, features, seed=seed + 50, dtype=torch.float64)
         return collate(list(zip(inputs, targets, strict=True)))
 
-    def case(name: str, groups: Sequence[Sequence[int]], features: int = 1) -> Case:
-        model = made_with_seed(len(groups), lambda: MaskedRNN(2, 3, features).double())
-        return Case(name, (model, [micro_batch(g, features, i) for i, g in enumerate(groups)]))
+    model = made_with_seed(seed, lambda: MaskedRNN(2, hidden, features).double())
+    return Case(name, (model, [micro_batch(g, seed + i) for i, g in enumerate(groups)]))
 
+
+@accumulate.cases
+def _() -> list[Case]:
     return [
-        case("two sequences, each a micro-batch", [[1], [3]]),
-        case("micro-batches of different sizes", [[4, 1], [2, 2, 1]]),
-        case("equal lengths", [[2, 2], [2, 2]]),
-        case("one micro-batch", [[5, 3, 7, 2]]),
-        case("three micro-batches, two outputs", [[6], [1, 2], [3, 3, 1]], features=2),
+        _micro_batches("two sequences, each a micro-batch", [[1], [3]]),
+        _micro_batches("micro-batches of different sizes", [[4, 1], [2, 2, 1]]),
+        _micro_batches("equal lengths", [[2, 2], [2, 2]]),
+        _micro_batches("one micro-batch", [[5, 3, 7, 2]]),
+        _micro_batches("three micro-batches, two features", [[6], [1, 2], [3, 3, 1]], features=2),
     ]
+
+
+@accumulate.random
+def _(draw: Draw) -> Case:
+    groups = [draw.lengths(draw.integer(1, 3), 4) for _ in range(draw.integer(1, 3))]
+    features, hidden = draw.integer(1, 2), draw.integer(1, 2)
+    return _micro_batches("", groups, features, hidden, seed=draw.integer(1, 1000))
 
 
 def _accumulated(
@@ -354,13 +409,18 @@ def keeps_the_last(model: nn.Module, micro_batches: Sequence[Batch]) -> list[Ten
     return _accumulated(model, micro_batches[-1:], lambda batch: 1 / steps)
 
 
-@solution("loss.masked_accuracy", careful=masked_accuracy)
+@solution("loss.masked_accuracy", careful=masked_accuracy, gradients=False)
 def my_accuracy(logits: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Share of real steps whose largest logit is the target's class."""
     return (logits.argmax(-1) == target)[mask].float().mean()
 
 
 my_accuracy.cases(_label_cases)
+
+
+@my_accuracy.random
+def _(draw: Draw) -> Case:
+    return _drawn_labels(draw, right=0.5)
 
 
 def _right(logits: Tensor, target: Tensor) -> Tensor:
