@@ -110,3 +110,5 @@ BY_AXIS = {
 }  # fmt: skip
 # A reduction of all numbers, and the same along one axis.
 ALONG_AXIS = {"max": "amax", "min": "amin", "sum": "sum", "mean": "mean"}
+# Reductions that make one number of everything if they are given no axis.
+REDUCTIONS = {"argmax", "argmin", "amax", "amin"}

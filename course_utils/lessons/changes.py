@@ -72,7 +72,11 @@ def _operation(node: ast.BinOp, arguments: Names) -> Iterator[Change]:
         part, whole = KINDS[sign]
         for kept, lost in ((node.left, node.right), (node.right, node.left)):
             where = about(arguments, lost).replace(", where", ", the one where")
-            yield Change(kept, f"one {part} of {whole} were missing{where}")
+            text = f"one {part} of {whole} were missing{where}"
+            if part == "term" and isinstance(lost, ast.Constant):
+                done = "subtracted" if sign is ast.Sub else "added"
+                text = f"the number that is {done} were missing{about(arguments, kept)}"
+            yield Change(kept, text)
 
 
 def _regrouped(node: ast.BinOp, place: str) -> Iterator[Change]:
@@ -193,7 +197,16 @@ def _tuple(node: ast.Tuple, arguments: Names) -> Iterator[Change]:
         for i in range(len(node.elts) - 1):
             new = copy.deepcopy(node)
             new.elts[i], new.elts[i + 1] = new.elts[i + 1], new.elts[i]
-            yield Change(new, "two entries were exchanged in their order")
+            yield Change(new, f"{_exchanged(*node.elts[i : i + 2])}{about(arguments, node)}")
+
+
+def _exchanged(one: ast.expr, other: ast.expr) -> str:
+    """Words for two neighbours in a tuple, as indices are, in each other's place."""
+    new_axes = [isinstance(n, ast.Constant) and n.value is None for n in (one, other)]
+    if any(new_axes):
+        mine, right = ("before", "behind") if new_axes[1] else ("behind", "before")
+        return f"a new axis stood {mine} the one that it belongs {right}"
+    return "two entries, such as indices, were exchanged in their order"
 
 
 def _assignment(node: ast.Assign, place: str) -> Iterator[Change]:

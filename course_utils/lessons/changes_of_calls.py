@@ -13,6 +13,7 @@ from course_utils.lessons.change_words import (
     COUNTS,
     DROPPED,
     EXCHANGED,
+    REDUCTIONS,
     Change,
     Names,
     about,
@@ -61,6 +62,12 @@ def changes_of_call(node: ast.Call, arguments: Names) -> Iterator[Change]:
             owner = ast.Attribute(node.func.value, ALONG_AXIS[name], ast.Load())
             new = ast.Call(owner, [ast.Constant(axis)], [keep])
             yield Change(new, f"`{name}` were taken {words} and not of all{place}")
+    if name in ("softmax", "log_softmax") and inner is not None:
+        first = ast.Call(ast.Attribute(inner, "softmax", ast.Load()), [ast.Constant(-1)], [])
+        yield Change(_around(node, first), f"a softmax were taken of a softmax{place}")
+    if name in REDUCTIONS and _is_method(node) and len(node.args) == 1 and not node.keywords:
+        new = ast.Call(node.func, [], [])
+        yield Change(new, f"`{name}` were taken of all numbers at once, without an axis{place}")
     if name in COUNTS:
         for sign, which in ((ast.Add, "large"), (ast.Sub, "small")):
             new = ast.BinOp(node, sign(), ast.Constant(1))

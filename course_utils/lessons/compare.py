@@ -108,7 +108,7 @@ def _mapping_difference(
 
 def _tensor_difference(got: Any, expected: Tensor, name: str, exact: Collection[str]) -> str | None:
     if not isinstance(got, Tensor):
-        return f"{name} is {_kind(got)}, expected a Tensor"
+        return f"{name} is {_kind(got)}, expected a Tensor{_entry_alone(got, expected, exact)}"
     if "dtype" not in exact and is_wider(got.dtype, expected.dtype):
         got = got.to(expected.dtype)
     for what, mine, right in (
@@ -136,6 +136,15 @@ def _tensor_difference(got: Any, expected: Tensor, name: str, exact: Collection[
     mine, right = (brief(t[place].item()) for t in (got, expected))
     where = f" at index {place}" if place else ""
     return f"{name} is {mine}{where}, expected {right}"
+
+
+def _entry_alone(got: Any, expected: Tensor, exact: Collection[str]) -> str:
+    """Which entry of a tuple or list is the expected tensor, in words; nothing where none is."""
+    entries = got if isinstance(got, (list, tuple)) else ()
+    for i, entry in enumerate(entries):
+        if isinstance(entry, Tensor) and same(entry, expected, exact):
+            return f": its entry [{i}] is what is expected"
+    return ""
 
 
 def is_wider(dtype: torch.dtype, than: torch.dtype) -> bool:

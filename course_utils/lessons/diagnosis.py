@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
 from course_utils.lessons.altered import as_if, as_if_part, ignored_argument
+from course_utils.lessons.compare import same
 from course_utils.lessons.evidence import Part, parts_of
 from course_utils.lessons.faults import Fault, evidence_of
 from course_utils.lessons.mutants import mutants_of
@@ -16,7 +17,7 @@ from course_utils.lessons.running import Outcome, same_outcome
 from course_utils.lessons.solutions import Wrong
 from course_utils.lessons.sources import row_by_row
 from course_utils.lessons.symptoms import strong_symptom, weak_symptom
-from course_utils.lessons.traits import telling_trait
+from course_utils.lessons.traits import common_trait, telling_trait
 from course_utils.lessons.trials import Bench
 
 MOST_CASES_FOR_ALTERED_ARGUMENTS = 6
@@ -90,18 +91,36 @@ def _cases_explained(answer: Answer, wrong: Wrong) -> int:
         theirs = bench.outcome(wrong.function, i)
         if same_outcome(theirs, trial.right, exact):
             continue
-        if not same_outcome(mine, theirs, exact):
+        if not _alike(mine, theirs, trial.right, exact):
             return 0
         count += 1
     return count
 
 
+def _alike(mine: Outcome, theirs: Outcome, right: Outcome, exact: Sequence[str]) -> bool:
+    """Whether two functions err alike; gradients count where the values are right."""
+    if same(theirs.value, right.value, exact):
+        return same_outcome(mine, theirs, exact)
+    without = [replace(outcome, gradients=None, reached=()) for outcome in (mine, theirs)]
+    return same_outcome(*without, exact)
+
+
 def _strong(answer: Answer, end: float) -> Diagnosis | None:
     text = strong_symptom(answer.parts)
     if text is None and (whole := [part for part in answer.parts if part.failing]):
-        rows = row_by_row(whole[0], answer.bench.exercise.reference)
-        text = f"{whole[0].subject} {rows}." if rows else None
+        text = _row_by_row(whole[0], answer.bench.exercise.reference)
     return Diagnosis("symptom", text) if text else None
+
+
+def _row_by_row(part: Part, reference: Callable[..., Any]) -> str | None:
+    """One number made of the rows' own numbers, at least where it is a number."""
+    if rows := row_by_row(part, reference):
+        return f"{part.subject} {rows}."
+    if not part.same_shapes:
+        return None
+    finite = replace(part, pairs=[pair for pair in part.pairs if pair.got.isfinite().all()])
+    rows = row_by_row(finite, reference) if len(finite.pairs) < len(part.pairs) else None
+    return f"Where it is a number, your result {rows}." if rows else None
 
 
 def _weak(answer: Answer, end: float) -> Diagnosis | None:
@@ -152,7 +171,7 @@ def _same_everywhere(answer: Answer, function: Callable[..., Any]) -> bool:
     agreeing = 0
     for i in order:
         theirs, right = answer.bench.outcome(function, i), answer.bench.trials[i].right
-        if same_outcome(answer.outcomes[i], theirs, exact):
+        if _alike(answer.outcomes[i], theirs, right, exact):
             agreeing += i in failing and theirs.run.error is None
         elif i not in failing or _kinds(theirs.value) == _kinds(right.value):
             return False
@@ -187,12 +206,15 @@ def pattern_of(answer: Answer) -> str:
     if 0 < raising < len(failing):
         count += f", an exception in {raising}"
     sentence = f"{first}: {count}" if first else count[:1].upper() + count[1:]
-    trait = telling_trait([trial.traits for trial in answer.bench.trials], sorted(failing))
+    traits = [trial.traits for trial in answer.bench.trials]
+    trait = telling_trait(traits, sorted(failing))
     name = answer.bench.trials[failing[0]].case.name
     if trait:
         return f"{sentence}; wrong where {trait}."
     if name and len(failing) == 1:
         return f"{sentence}; wrong in one: {name}."
+    if trait := common_trait(traits, failing):
+        return f"{sentence}; in every one that is wrong {trait}."
     return f"{sentence}."
 
 

@@ -210,6 +210,8 @@ def named_sizes(arguments: Arguments) -> dict[str, float]:
         found["the number of real steps"] = sum(lengths)
         found["the number of pads"] = len(lengths) * max(lengths) - sum(lengths)
         found["the number of steps, pads included"] = len(lengths) * max(lengths)
+    for name, value in arguments.items():
+        found |= _sizes_of_batches(name, value)
     for mask in masks:
         if mask.dim() == 2:
             found["the number of sequences"] = len(mask)
@@ -226,6 +228,24 @@ def named_sizes(arguments: Arguments) -> dict[str, float]:
             found["the number of features"] = features
             found["the number of real values"] = found["the number of real steps"] * features
     return found
+
+
+def _sizes_of_batches(name: str, value: Any) -> dict[str, float]:
+    """Sizes of a list of batches, all together."""
+    fields = {"inputs", "lengths", "targets"}
+    batches = value if isinstance(value, list) else []
+    if not batches or not all(fields <= set(getattr(b, "_fields", ())) for b in batches):
+        return {}
+    features = batches[0].targets[0, 0].numel() if batches[0].targets.dim() > 1 else 1
+    steps = sum(int(batch.lengths.sum()) for batch in batches)
+    return {
+        "the number of real steps": steps,
+        f"the number of entries of `{name}`": len(batches),
+        "the number of sequences": sum(len(batch.lengths) for batch in batches),
+        "the number of steps, pads included": sum(b.inputs[..., 0].numel() for b in batches),
+        "the number of features": features,
+        "the number of real values": steps * features,
+    }
 
 
 def _own_sizes(name: str, value: Any) -> Iterator[tuple[str, float]]:

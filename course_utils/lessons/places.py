@@ -36,6 +36,20 @@ def wrong_places(part: Part) -> str | None:
     return f"is right {elsewhere}; what is wrong lies {where}"
 
 
+def wrong_half(part: Part) -> str | None:
+    """Wrong only in one half of the last axis, as where two directions are joined."""
+    if not part.same_shapes or any(p.expected.dim() < 2 for p in part.pairs):
+        return None
+    sizes = [pair.expected.shape[-1] for pair in part.failing]
+    if len(set(sizes)) < 2 or any(size % 2 for size in sizes):
+        return None
+    halves = [[bool(h.any()) for h in _differs(p).chunk(2, dim=-1)] for p in part.failing]
+    for first, right, wrong in ((False, "first", "second"), (True, "second", "first")):
+        if all(half == [first, not first] for half in halves):
+            return f"is right in the {right} half of its last axis and wrong in the {wrong} half"
+    return None
+
+
 def explained_places(part: Part) -> str | None:
     """Wrong only in some places, and there in one way that has a name."""
     found = _only(part, _differs)

@@ -21,6 +21,10 @@ def other_shape(part: Part) -> str | None:
         return None
     if all(p.expected.dim() == 0 for p in part.failing):
         return _not_reduced(part)
+    if _all(part, lambda g, w: same(g, w.squeeze())):
+        return "has lost its axes of size 1, as `squeeze()` without an axis removes them"
+    if all(p.got.dim() == 0 for p in part.failing) and (found := _one_number(part)):
+        return found
     more = {p.got.dim() - p.expected.dim() for p in part.failing}
     if len(more) != 1:
         return None
@@ -39,6 +43,14 @@ def _not_reduced(part: Part) -> str | None:
     for words, make in (("mean", torch.Tensor.mean), ("sum", torch.Tensor.sum)):
         if _all(part, lambda g, w, make=make: g.is_floating_point() and same(make(g), w)):
             return f"has many numbers: their {words} is what is expected"
+    return None
+
+
+def _one_number(part: Part) -> str | None:
+    """One number made of all that are expected."""
+    for words, make in (("largest", torch.amax), ("sum", torch.sum), ("mean", torch.mean)):
+        if _all(part, lambda g, w, make=make: w.is_floating_point() and same(g, make(w))):
+            return f"is a single number, the {words} of all that are expected"
     return None
 
 
@@ -107,7 +119,7 @@ def _one_more(part: Part) -> str | None:
         for words, reduce in _REDUCTIONS:
             if _all(part, lambda g, w, a=axis, r=reduce: g.shape[a] > 0 and same(r(g, a), w)):
                 return f"still has axis {axis}: {words} along it is what is expected"
-    return None
+    return "has one axis too many; the numbers are right" if _all(part, _same_flat) else None
 
 
 def _one_less(part: Part) -> str | None:

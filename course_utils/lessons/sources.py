@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils.lessons.compare import same
 from course_utils.lessons.evidence import Arguments, Pair, Part, real_positions
@@ -43,6 +43,8 @@ def made_of_an_argument(part: Part) -> str | None:
     """An argument as it is, its sum, its mean, one row of it, or the same of its real steps."""
     if not part.tensors or part.subject.startswith("The gradient"):
         return None
+    if name := _parameter(part):
+        return f"is `{name}` itself, a parameter"
     for name, value in part.failing[0].arguments.items():
         if not isinstance(value, Tensor) or not value.is_floating_point() or not value.dim():
             continue
@@ -52,6 +54,18 @@ def made_of_an_argument(part: Part) -> str | None:
         for text, make in _REAL:
             if all(_is_made_of_real(pair, name, make) for pair in part.pairs):
                 return f"is {text.format(f'`{name}`')}"
+    return None
+
+
+def _parameter(part: Part) -> str | None:
+    """The parameter of a module among the arguments that came as the result, in every case."""
+    for name, value in part.failing[0].arguments.items():
+        for parameter, _ in value.named_parameters() if isinstance(value, nn.Module) else ():
+            if all(
+                same(pair.got, pair.arguments[name].get_parameter(parameter).detach())
+                for pair in part.pairs
+            ):
+                return f"{name}.{parameter}"
     return None
 
 

@@ -12,7 +12,7 @@ from itertools import combinations
 
 from course_utils.lessons.compare import same
 from course_utils.lessons.evidence import Part
-from course_utils.lessons.places import explained_places, not_a_number, wrong_places
+from course_utils.lessons.places import explained_places, not_a_number, wrong_half, wrong_places
 from course_utils.lessons.relations import (
     changed_numbers,
     exchanged_axes,
@@ -60,6 +60,7 @@ WEAK: tuple[Symptom, ...] = (
     one_factor,
     one_distance,
     explained_places,
+    wrong_half,
     one_factor_a_row,
     wrong_places,
     other_places,

@@ -12,6 +12,8 @@ from torch import Tensor
 from course_utils.lessons.entries import Exercise
 from course_utils.lessons.evidence import lengths_in
 
+LIKELY_BY_CHANCE = 0.01  # a trait that so many failing cases share by accident says nothing
+
 
 def traits_of(exercise: Exercise, arguments: Mapping[str, Any]) -> dict[str, bool]:
     """Whether each trait holds: the exercise's own first, then those that arguments have."""
@@ -27,9 +29,28 @@ def traits_of(exercise: Exercise, arguments: Mapping[str, Any]) -> dict[str, boo
             found |= _both(f"`{name}` is given", f"`{name}` is not given", name in arguments)
         if name in arguments:
             found |= dict(_of_value(name, arguments[name]))
+    found |= dict(_of_pads(arguments))
     if lengths := lengths_in(arguments):
         found |= dict(_of_lengths(lengths))
     return found
+
+
+def _of_pads(arguments: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+    """Where pads stand, and what they hold, where a mask ``(B, T)`` says which they are."""
+    tensors = [value for value in arguments.values() if isinstance(value, Tensor)]
+    masks = [value for value in tensors if value.dtype == torch.bool and value.dim() == 2]
+    if len(masks) != 1:
+        return
+    mask = masks[0]
+    later = mask.flip(1).cumsum(1).flip(1) > 0
+    yield "a pad stands before a real step", bool((~mask & later).any())
+    alike = [t for t in tensors if t.is_floating_point() and t.shape[:2] == mask.shape]
+    if alike:
+        pads = torch.cat([t.detach()[~mask].flatten().double() for t in alike])
+        yield "a pad holds NaN", bool(pads.isnan().any())
+        yield "a pad holds infinity", bool(pads.isinf().any())
+        yield "a pad holds NaN or infinity", not bool(pads.isfinite().all())
+        yield "a pad holds NaN or plus infinity", bool((pads.isnan() | pads.isposinf()).any())
 
 
 def _both(text: str, opposite: str, holds: bool) -> dict[str, bool]:
@@ -66,7 +87,10 @@ def _of_numbers(name: str, value: Tensor) -> Iterator[tuple[str, bool]]:
     if value.is_floating_point() and value.numel():
         yield f"`{name}` holds NaN", bool(value.isnan().any())
         yield f"`{name}` holds an infinite number", bool(value.isinf().any())
-        yield f"`{name}` holds numbers above 100", bool((value.abs() > 100).any())
+        yield (
+            f"`{name}` holds numbers above 100",
+            bool(((value.abs() > 100) & value.isfinite()).any()),
+        )
         for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
             yield f"`{name}` is of type {str(dtype)[6:]}", value.dtype == dtype
     for axes in (1, 2, 3, 4):
@@ -80,11 +104,23 @@ def _of_numbers(name: str, value: Tensor) -> Iterator[tuple[str, bool]]:
 
 
 def telling_trait(traits: Sequence[Mapping[str, bool]], failing: Sequence[int]) -> str | None:
-    """The first trait that holds in all failing cases and in no other; two failing ones or more."""
-    if len(failing) < 2 or len(failing) == len(traits):
+    """The first trait that holds in all failing cases and in no other; two of each or more."""
+    if not 2 <= len(failing) <= len(traits) - 2:
         return None
     wrong = set(failing)
     for text in traits[failing[0]]:
         if all(found.get(text) is (i in wrong) for i, found in enumerate(traits)):
             return text
     return None
+
+
+def common_trait(traits: Sequence[Mapping[str, bool]], failing: Sequence[int]) -> str | None:
+    """The rarest trait that all failing cases have, if that is no accident.
+
+    Some right cases may have it, too.
+    """
+    shared = [text for text in traits[failing[0]] if all(traits[i].get(text) for i in failing)]
+    counts = {text: sum(bool(found.get(text)) for found in traits) for text in shared}
+    text = min(counts, key=counts.get, default=None)
+    by_chance = (counts[text] / len(traits)) ** len(failing) if text else 1.0
+    return text if by_chance < LIKELY_BY_CHANCE else None

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from course_utils import masked, sequences
 from course_utils.lessons.case_inputs import random_tensors
+from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 from course_utils.sequences import lengths_to_mask
 
@@ -45,6 +46,44 @@ def _() -> list[Case]:
     ]
 
 
+def _drawn_reading(draw: Draw, *features: int) -> Case:
+    """Outputs and lengths; pads may be zero, a last real step, too."""
+    lengths = draw.lengths(draw.integer(1, 4), draw.integer(1, 4))
+    steps = max(lengths) + draw.choice([0, 0, 1, 2])
+    output = draw.normal(len(lengths), steps, *features)
+    if draw.chance(0.4):  # as unpacking leaves them
+        output[~lengths_to_mask(lengths, steps)] = 0
+    if draw.chance(0.3):
+        output[-1, lengths[-1] - 1] = 0
+    return Case("", (output.requires_grad_(), torch.tensor(lengths, device="cpu")))
+
+
+@my_last_steps.random
+def _(draw: Draw) -> Case:
+    return _drawn_reading(draw, *draw.choice([(1,), (2,), (3,), (2, 2), (1, 2, 1)]))
+
+
+@my_last_steps.trait("a pad is not zero, or a real step is")
+def _(padded: Tensor, lengths: Tensor) -> bool:
+    real = lengths_to_mask(lengths, padded.shape[1])
+    return bool((padded.flatten(2).any(-1) != real).any())
+
+
+@my_last_steps.trait("a row before the last one has pads")
+def _(padded: Tensor, lengths: Tensor) -> bool:
+    return bool((lengths[:-1] < padded.shape[1]).any())
+
+
+@my_last_steps.trait("there is more than one feature axis")
+def _(padded: Tensor, lengths: Tensor) -> bool:
+    return padded.dim() > 3
+
+
+@my_last_steps.trait("there is one row, or a feature axis of size 1")
+def _(padded: Tensor, lengths: Tensor) -> bool:
+    return 1 in (len(padded), *padded.shape[2:])
+
+
 def _at(padded: Tensor, steps: Tensor) -> Tensor:
     """One step of every row, ``(B, ...)``; a negative step counts from the end."""
     rows = torch.arange(len(padded), device=padded.device)
@@ -57,14 +96,6 @@ def _at(padded: Tensor, steps: Tensor) -> Tensor:
 )
 def last_column(padded: Tensor, lengths: Tensor) -> Tensor:
     return padded[:, -1]
-
-
-@my_last_steps.wrong(
-    "You read the step of the longest length in every row: each row has a last step of its own.",
-    belief="All rows end where the longest one ends.",
-)
-def step_of_the_longest(padded: Tensor, lengths: Tensor) -> Tensor:
-    return padded[:, int(lengths.max()) - 1]
 
 
 @my_last_steps.wrong(
@@ -102,26 +133,9 @@ def gathers_one_feature(padded: Tensor, lengths: Tensor) -> Tensor:
     return padded.gather(1, index.view(-1, *[1] * (padded.dim() - 1))).squeeze(1)
 
 
-@my_last_steps.wrong(
-    "You squeeze all axes of size one: a batch of one row, or a single feature, loses an axis that "
-    "it needs. Say squeeze(1).",
-    belief="Only the time axis can have size one here.",
-)
-def squeezes_everything(padded: Tensor, lengths: Tensor) -> Tensor:
-    return my_last_steps(padded, lengths).squeeze()
-
-
-@my_last_steps.wrong(
-    "Your numbers are right, but no gradient flows through them: they are copied out of the graph.",
-    belief="Picking numbers by hand is the same as indexing.",
-)
-def leaves_the_graph(padded: Tensor, lengths: Tensor) -> Tensor:
-    return my_last_steps(padded.detach(), lengths)
-
-
 @solution("last_step.both_ends")
 def both_ends(output: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Forward half at the last real step, backward half at step 0: (B, T, 2 H) to (B, 2 H)."""
+    """What each direction has made of the whole sequence: (B, T, 2 H) to (B, 2 H)."""
     forward, backward = output.chunk(2, dim=-1)
     rows = torch.arange(len(output))
     return torch.cat([forward[rows, lengths - 1], backward[:, 0]], dim=-1)
@@ -137,6 +151,16 @@ def _() -> list[Case]:
         _reading("equal lengths", [3, 3], 2),
         _reading("double precision", [5, 3, 7, 2], 8, dtype=torch.float64),
     ]
+
+
+@both_ends.random
+def _(draw: Draw) -> Case:
+    return _drawn_reading(draw, 2 * draw.integer(1, 3))
+
+
+@both_ends.trait("there is one row, or one feature in each half")
+def _(output: Tensor, lengths: Tensor) -> bool:
+    return len(output) == 1 or output.shape[2] == 2
 
 
 def _halves(output: Tensor) -> tuple[Tensor, Tensor]:
@@ -182,15 +206,6 @@ def ends_exchanged(output: Tensor, lengths: Tensor) -> Tensor:
 
 
 @both_ends.wrong(
-    "Your halves are joined backward first: PyTorch's order is forward, then backward.",
-    belief="The order of the two halves does not matter.",
-)
-def halves_exchanged(output: Tensor, lengths: Tensor) -> Tensor:
-    forward, backward = _halves(output)
-    return torch.cat([backward[:, 0], my_last_steps(forward, lengths)], dim=-1)
-
-
-@both_ends.wrong(
     "You take every second feature for a direction: the first H features are forward, the last H "
     "backward.",
     belief="The two directions are interleaved.",
@@ -206,6 +221,12 @@ def interleaves(output: Tensor, lengths: Tensor) -> Tensor:
 def adds_the_halves(output: Tensor, lengths: Tensor) -> Tensor:
     forward, backward = _halves(output)
     return my_last_steps(forward, lengths) + backward[:, 0]
+
+
+both_ends.equivalent(
+    "return torch.cat([forward[rows, lengths - 1], backward[:, 0]], dim=1)",
+    because="What is joined has two axes: the last is axis 1.",
+)
 
 
 @solution("last_step.masked_max", careful=masked.masked_max)
@@ -242,8 +263,21 @@ def _() -> list[Case]:
         case("equal lengths", [3, 3], 2, shift=-1.0),
         Case("pads between real steps", ((negative - 2.0).requires_grad_(), holes)),
         Case("NaN in the pads", (unknown.requires_grad_(), lengths_to_mask([2, 4]))),
+        case("values far below zero", [2, 1], 2, shift=-1e13, dtype=torch.float64),
         case("double precision", [5, 3, 7, 2], 4, shift=-2.0, dtype=torch.float64),
     ]
+
+
+@my_masked_max.random
+def _(draw: Draw) -> Case:
+    rows, steps, features = draw.integer(1, 3), draw.integer(1, 4), draw.integer(1, 3)
+    mask = draw.mask(rows, steps)
+    mask[~mask.any(1), draw.integer(0, steps - 1)] = True
+    values = draw.normal(rows, steps, features) + draw.choice([0, -3, 3, -1e6])
+    if draw.chance(0.6):
+        fill = draw.choice([torch.nan, torch.inf, -torch.inf, 0, 1e4])
+        values = values.masked_fill(~mask[..., None], fill)
+    return Case("", (values.requires_grad_(), mask))
 
 
 @my_masked_max.wrong(
@@ -270,23 +304,6 @@ def zeros_take_part(values: Tensor, mask: Tensor) -> Tensor:
 )
 def adds_minus_infinity(values: Tensor, mask: Tensor) -> Tensor:
     return (values + (~mask).to(values.dtype)[..., None] * -torch.inf).amax(1)
-
-
-@my_masked_max.wrong(
-    "You fill the real steps and keep the pads: masked_fill fills where its mask is True, so it "
-    "needs ~mask.",
-    belief="The mask of masked_fill says what to keep.",
-)
-def fills_the_real_steps(values: Tensor, mask: Tensor) -> Tensor:
-    return values.masked_fill(mask[..., None], -torch.inf).amax(1)
-
-
-@my_masked_max.wrong(
-    "You take the maximum over features: pool over time, the axis 1, and keep the features.",
-    belief="The last axis is the one to pool over.",
-)
-def maximum_over_features(values: Tensor, mask: Tensor) -> Tensor:
-    return values.masked_fill(~mask[..., None], -torch.inf).amax(-1)
 
 
 @my_masked_max.wrong(

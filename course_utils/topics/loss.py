@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate as accumulate_counts
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from course_utils.data import Batch, collate, small_batch
 from course_utils.lessons.case_inputs import made_with_seed, random_tensors
+from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 from course_utils.masked import masked_accuracy, masked_cross_entropy, masked_mean, masked_mse
 from course_utils.models import MaskedRNN
@@ -17,7 +19,17 @@ from course_utils.sequences import lengths_to_mask
 from course_utils.training import step_mse_loss
 
 
-@solution("loss.masked_mse", careful=masked_mse)
+def _drawn_mask(draw: Draw) -> Tensor:
+    """Padding at the ends of rows, or pads anywhere; every row has a real step."""
+    rows, steps = draw.integer(1, 3), draw.integer(1, 5)
+    if draw.chance(0.5):
+        return lengths_to_mask(draw.lengths(rows, steps), steps)
+    mask = draw.mask(rows, steps)
+    mask[~mask.any(1), draw.integer(0, steps - 1)] = True
+    return mask
+
+
+@solution("loss.masked_mse", careful=masked_mse, gradients=("prediction",), exact=("kind",))
 def my_masked_mse(
     prediction: torch.Tensor, target: torch.Tensor, mask: torch.Tensor
 ) -> torch.Tensor:
@@ -59,6 +71,19 @@ def _() -> list[Case]:
     ]
 
 
+@my_masked_mse.random
+def _(draw: Draw) -> Case:
+    mask = _drawn_mask(draw)
+    shape = (*mask.shape, *draw.choice([(), (1,), (2,), (3,), (2, 2)]))
+    prediction, target = draw.normal(*shape), draw.normal(*shape)
+    pads = _behind(~mask, target)
+    if draw.chance(0.3):
+        target = target.masked_fill(pads, draw.choice([torch.nan, torch.inf, 1e3]))
+    if draw.chance(0.3):
+        prediction = prediction.masked_fill(pads, draw.choice([torch.nan, -torch.inf, 1e3]))
+    return Case("", (prediction.requires_grad_(), target, mask))
+
+
 def _behind(mask: Tensor, values: Tensor) -> Tensor:
     """The mask ``(B, T)`` with axes of size one for the features of the values."""
     return mask.view(*mask.shape, *[1] * (values.dim() - mask.dim()))
@@ -70,25 +95,6 @@ def _behind(mask: Tensor, values: Tensor) -> Tensor:
 )
 def averages_the_grid(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     return (prediction - target).square().mean()
-
-
-@my_masked_mse.wrong(
-    "Your sum leaves the pads out, but your divisor counts them: use the number of real values.",
-    belief="The mean() of the masked errors is the masked mean.",
-)
-def divides_by_the_grid(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    error = (prediction - target).square()
-    return (error * _behind(mask, error)).mean()
-
-
-@my_masked_mse.wrong(
-    "You divide by the number of real steps, and each of them has several features: your loss is "
-    "too large by the number of features.",
-    belief="The mask's sum counts all the numbers that were added up.",
-)
-def forgets_features(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    error = (prediction - target).square()
-    return (error * _behind(mask, error)).sum() / mask.sum()
 
 
 @my_masked_mse.wrong(
@@ -130,15 +136,13 @@ def selects_too_late(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor
     return (prediction - target).square()[mask].mean()
 
 
-@my_masked_mse.wrong(
-    "You add up and do not divide: your loss grows with every real step.",
-    belief="Sum and mean differ by a constant.",
+my_masked_mse.equivalent(
+    "return (target[mask] - prediction[mask]).square().mean()",
+    because="A square does not show a sign.",
 )
-def forgets_to_divide(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    return (prediction - target).square()[mask].sum()
 
 
-@solution("loss.masked_cross_entropy", careful=masked_cross_entropy)
+@solution("loss.masked_cross_entropy", careful=masked_cross_entropy, exact=("kind",))
 def my_cross_entropy(
     logits: torch.Tensor, target: torch.Tensor, mask: torch.Tensor
 ) -> torch.Tensor:
@@ -154,12 +158,14 @@ def _labels(
     *,
     pad: int = 0,
     steps: int | None = None,
+    scale: float = 1.0,
     dtype: torch.dtype = torch.float32,
 ) -> Case:
     """Logits, targets and mask; targets at pads are ``pad``, and logits there favour class 0."""
     mask = lengths_to_mask(lengths, steps)
     (logits,) = random_tensors((*mask.shape, classes), seed=sum(lengths), dtype=dtype)
     logits[..., 0] += 2.0 * ~mask
+    logits *= scale
     generator = torch.Generator("cpu").manual_seed(classes)
     target = torch.randint(classes, mask.shape, generator=generator, device="cpu")
     # Every case has a real target of class 0 next to others.
@@ -177,7 +183,28 @@ def _label_cases() -> list[Case]:
         _labels("more padding", [3, 1], 2, steps=6),
         _labels("one sequence", [2], 3, steps=3, pad=-100),
         _labels("double precision", [5, 3, 7, 2], 5, dtype=torch.float64),
+        _labels("large logits", [3, 2], 3, scale=300.0),
     ]
+
+
+def _drawn_labels(draw: Draw, *, right: float = 0.0) -> Case:
+    """Logits, targets and mask; a share of the real targets have the largest logit."""
+    mask, classes = _drawn_mask(draw), draw.integer(2, 4)
+    logits = draw.normal(*mask.shape, classes)
+    numbers = draw.normal(*mask.shape).abs() * 1000
+    target = torch.where(
+        draw.mask(*mask.shape, share=right), logits.argmax(-1), numbers.long() % classes
+    )
+    if draw.chance(0.5):
+        target = target.masked_fill(~mask, -100)
+    if draw.chance(0.4):
+        logits = logits * 1000
+    return Case("", (logits.requires_grad_(), target, mask))
+
+
+@my_cross_entropy.random
+def _(draw: Draw) -> Case:
+    return _drawn_labels(draw)
 
 
 def _classes(target: Tensor) -> Tensor:
@@ -191,15 +218,6 @@ def _classes(target: Tensor) -> Tensor:
 )
 def scores_the_pads(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, -2), _classes(target).flatten())
-
-
-@my_cross_entropy.wrong(
-    "You divide by all positions: only the real ones were added up.",
-    belief="The mean() of the masked losses is the masked mean.",
-)
-def counts_pads_in_the_divisor(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    each = F.cross_entropy(logits.transpose(1, 2), _classes(target), reduction="none")
-    return (each * mask).mean()
 
 
 @my_cross_entropy.wrong(
@@ -241,46 +259,86 @@ def ignores_class_zero(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     return -chosen.masked_fill(~real, 0).sum() / real.sum().clamp(min=1)
 
 
-@my_cross_entropy.wrong(
-    "You average probabilities: cross-entropy is the mean of their negative logarithms.",
-    belief="The loss is one minus, or minus, the probability of the target.",
-)
-def forgets_the_logarithm(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    chosen = logits.softmax(-1).gather(-1, _classes(target)[..., None]).squeeze(-1)
-    return -chosen[mask].mean()
+for line in (
+    "log_p = logits[mask].log_softmax(1)",
+    "return -log_p.gather(1, target[mask][:, None]).mean()",
+):
+    my_cross_entropy.equivalent(line, because="What is selected has two axes: the last is axis 1.")
 
 
-@solution("loss.accumulate")
+class OneGraphAtATime(MaskedRNN):
+    """Refuses a forward pass while the graph of the one before waits for ``backward()``."""
+
+    waiting = False
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Outputs ``(B, T, F)``."""
+        if self.waiting:
+            raise RuntimeError(
+                "the graph of the micro-batch before is still in memory: call backward() for each "
+                "micro-batch, before the next one's forward pass"
+            )
+        output = super().forward(inputs, lengths)
+        if output.requires_grad:
+            self.waiting = True
+            output.register_hook(self._went_back)
+        return output
+
+    def _went_back(self, gradient: Tensor) -> None:
+        self.waiting = False
+
+
+PARAMETERS = tuple(name for name, _ in MaskedRNN(1, 1, 1).named_parameters())
+
+
+@solution("loss.accumulate", gradients=False, parts=PARAMETERS)
 def accumulate(model: torch.nn.Module, micro_batches: list) -> list[torch.Tensor]:
     """Gradients of the mean squared error over all real steps of all micro-batches."""
-    model.zero_grad()
     real_steps = sum(int(batch.lengths.sum()) for batch in micro_batches)
     for batch in micro_batches:
-        output = model(batch.inputs, batch.lengths)
-        mask = torch.arange(output.shape[1]) < batch.lengths[:, None]
-        errors = (output - batch.targets)[mask].square().mean(-1)
-        (errors.sum() / real_steps).backward()
+        batch_sum, _ = step_mse_loss(model(batch.inputs, batch.lengths), batch)
+        (batch_sum / real_steps).backward()
     return [parameter.grad for parameter in model.parameters()]
 
 
-@accumulate.cases
-def _() -> list[Case]:
-    def micro_batch(lengths: Sequence[int], features: int, seed: int) -> Batch:
+def _micro_batches(
+    name: str, groups: Sequence[Sequence[int]], features: int = 1, hidden: int = 3, seed: int = 0
+) -> Case:
+    """A model, and a micro-batch for each list of lengths."""
+
+    def micro_batch(lengths: Sequence[int], seed: int) -> Batch:
         inputs = small_batch(lengths, 2, seed=seed, dtype=torch.float64)
         targets = small_batch(lengths, features, seed=seed + 50, dtype=torch.float64)
         return collate(list(zip(inputs, targets, strict=True)))
 
-    def case(name: str, groups: Sequence[Sequence[int]], features: int = 1) -> Case:
-        model = made_with_seed(len(groups), lambda: MaskedRNN(2, 3, features).double())
-        return Case(name, (model, [micro_batch(g, features, i) for i, g in enumerate(groups)]))
+    model = made_with_seed(seed, lambda: OneGraphAtATime(2, hidden, features).double())
+    return Case(name, (model, [micro_batch(g, seed + i) for i, g in enumerate(groups)]))
 
+
+@accumulate.cases
+def _() -> list[Case]:
     return [
-        case("two sequences, each a micro-batch", [[1], [3]]),
-        case("micro-batches of different sizes", [[4, 1], [2, 2, 1]]),
-        case("equal lengths", [[2, 2], [2, 2]]),
-        case("one micro-batch", [[5, 3, 7, 2]]),
-        case("three micro-batches, two outputs", [[6], [1, 2], [3, 3, 1]], features=2),
+        _micro_batches("two sequences, each a micro-batch", [[1], [3]]),
+        _micro_batches("micro-batches of different sizes", [[4, 1], [2, 2, 1]]),
+        _micro_batches("equal lengths", [[2, 2], [2, 2]]),
+        _micro_batches("one micro-batch", [[5, 3, 7, 2]]),
+        _micro_batches("three micro-batches, two features", [[6], [1, 2], [3, 3, 1]], features=2),
     ]
+
+
+@accumulate.random
+def _(draw: Draw) -> Case:
+    groups = [draw.lengths(draw.integer(1, 3), 4) for _ in range(draw.integer(1, 3))]
+    features, hidden = draw.integer(1, 2), draw.integer(1, 2)
+    return _micro_batches("", groups, features, hidden, seed=draw.integer(1, 1000))
+
+
+for line in (
+    "real_steps = sum((batch.lengths.sum() for batch in micro_batches))",
+    "real_steps = sum((int(batch.lengths.sum(-1, keepdim=True)) for batch in micro_batches))",
+    "real_steps = sum((int(batch.lengths.sum(0, keepdim=True)) for batch in micro_batches))",
+):
+    accumulate.equivalent(line, because="A tensor with one entry divides as its number does.")
 
 
 def _accumulated(
@@ -328,21 +386,14 @@ def weighs_by_sequences(model: nn.Module, micro_batches: Sequence[Batch]) -> lis
 
 
 @accumulate.wrong(
-    "You divide by all cells of the micro-batches, pads included: count the real steps.",
-    belief="The number of cells is the size of a batch.",
+    "You divide each micro-batch by the real steps counted so far: the early ones then weigh more "
+    "than the late ones. Count all of them first.",
+    belief="The number of real steps is known only after the last micro-batch.",
 )
-def divides_by_cells(model: nn.Module, micro_batches: Sequence[Batch]) -> list[Tensor]:
-    cells = sum(batch.inputs.shape[0] * batch.inputs.shape[1] for batch in micro_batches)
-    return _accumulated(model, micro_batches, lambda batch: 1 / cells)
-
-
-@accumulate.wrong(
-    "You divide by the number of micro-batches as well: the number of all real steps is enough.",
-    belief="Accumulation always divides by the number of micro-batches.",
-)
-def divides_twice(model: nn.Module, micro_batches: Sequence[Batch]) -> list[Tensor]:
-    steps = sum(_real(batch) for batch in micro_batches) * len(micro_batches)
-    return _accumulated(model, micro_batches, lambda batch: 1 / steps)
+def divides_by_steps_so_far(model: nn.Module, micro_batches: Sequence[Batch]) -> list[Tensor]:
+    counts = list(accumulate_counts(map(_real, micro_batches)))
+    shares = dict(zip(map(id, micro_batches), counts, strict=True))
+    return _accumulated(model, micro_batches, lambda batch: 1 / shares[id(batch)])
 
 
 @accumulate.wrong(
@@ -354,7 +405,7 @@ def keeps_the_last(model: nn.Module, micro_batches: Sequence[Batch]) -> list[Ten
     return _accumulated(model, micro_batches[-1:], lambda batch: 1 / steps)
 
 
-@solution("loss.masked_accuracy", careful=masked_accuracy)
+@solution("loss.masked_accuracy", careful=masked_accuracy, gradients=False)
 def my_accuracy(logits: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Share of real steps whose largest logit is the target's class."""
     return (logits.argmax(-1) == target)[mask].float().mean()
@@ -363,25 +414,23 @@ def my_accuracy(logits: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) 
 my_accuracy.cases(_label_cases)
 
 
+@my_accuracy.random
+def _(draw: Draw) -> Case:
+    return _drawn_labels(draw, right=0.5)
+
+
 def _right(logits: Tensor, target: Tensor) -> Tensor:
     """1 where the largest logit is the target's class, else 0: ``(B, T)``."""
     return (logits.argmax(-1) == target).to(torch.get_default_dtype())
 
 
 @my_accuracy.wrong(
-    "You count pads: what the model says there is neither right nor wrong.",
-    belief="Accuracy is the mean over the whole batch.",
+    "Your pads count as right answers, such as zero next to zero: leave them out of the sum and of "
+    "the divisor.",
+    belief="What is zero on both sides does not count.",
 )
-def accuracy_over_the_grid(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    return _right(logits, target).mean()
-
-
-@my_accuracy.wrong(
-    "You divide by all positions: pads then count as mistakes.",
-    belief="Once the pads are zero, a plain mean will do.",
-)
-def pads_count_as_mistakes(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    return (_right(logits, target) * mask).mean()
+def pads_count_as_right(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    return _right(logits * mask[..., None], target * mask).mean()
 
 
 @my_accuracy.wrong(
@@ -390,23 +439,6 @@ def pads_count_as_mistakes(logits: Tensor, target: Tensor, mask: Tensor) -> Tens
 )
 def averages_accuracies(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     return masked_mean(_right(logits, target), mask, per="sequence")
-
-
-@my_accuracy.wrong(
-    "You look for the largest logit over time: the classes are the last axis.",
-    belief="The classes are axis 1, as in a batch without time.",
-)
-def largest_over_time(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    right = (logits.argmax(1) == target).to(torch.get_default_dtype())
-    return masked_mean(right, mask)
-
-
-@my_accuracy.wrong(
-    "You return the share of mistakes: the share of right answers is asked for.",
-    belief="A good model has an accuracy near zero.",
-)
-def share_of_mistakes(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    return 1 - masked_accuracy(logits, _classes(target), mask)
 
 
 @my_accuracy.wrong(

@@ -463,7 +463,7 @@ ODD = {
     "meta": lambda e: e.to("meta"),
     "sparse": lambda e: e.detach().to_sparse(),
     "numpy": lambda e: e.detach().numpy(),
-    "list": lambda e: e.tolist(),
+    "list": lambda e: e.tolist() if e.dim() else [e.item()],
     "nested": lambda e: [[e], (e, {"a": e})],
     "number": lambda e: 10**30,
     "text": lambda e: "text",
