@@ -44,6 +44,8 @@ def made_of_an_argument(part: Part) -> str | None:
     if not part.tensors or part.subject.startswith("The gradient"):
         return None
     for name, value in part.failing[0].arguments.items():
+        if all(_holds_counts(pair, name) for pair in part.pairs):
+            return f"holds the numbers of `{name}` themselves"
         if not isinstance(value, Tensor) or not value.is_floating_point() or not value.dim():
             continue
         for text, make in _MADE:
@@ -53,6 +55,17 @@ def made_of_an_argument(part: Part) -> str | None:
             if all(_is_made_of_real(pair, name, make) for pair in part.pairs):
                 return f"is {text.format(f'`{name}`')}"
     return None
+
+
+def _holds_counts(pair: Pair, name: str) -> bool:
+    """Whether whole numbers are those of an argument, in whatever order."""
+    value, got = pair.arguments.get(name), pair.got
+    return (
+        isinstance(value, Tensor)
+        and value.dtype == torch.int64 == got.dtype
+        and value.dim() == 1 == got.dim()
+        and same(got.sort().values, value.sort().values)
+    )
 
 
 def _is_made(pair: Pair, name: str, make: Make) -> bool:
