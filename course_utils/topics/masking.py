@@ -13,7 +13,7 @@ from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 
 
-@solution("masking.lengths_to_mask", careful=sequences.lengths_to_mask)
+@solution("masking.lengths_to_mask", careful=sequences.lengths_to_mask, exact=("dtype",))
 def lengths_to_mask(lengths: torch.Tensor, max_length: int | None = None) -> torch.Tensor:
     """Boolean mask (B, T), True at real steps."""
     steps = int(lengths.max()) if max_length is None else max_length
@@ -31,11 +31,33 @@ def _() -> list[Case]:
         "as many sequences as steps": [1, 2, 3],
     }
     lengths = {name: torch.tensor(lists[name], device="cpu") for name in lists}
-    padded_further = {"two sequences": 4, "equal lengths": 5}
+    padded_further = {"two sequences": 4, "four sequences": 7, "equal lengths": 5}
     return [Case(name, (lengths[name],)) for name in lists] + [
         Case(f"{name}, padded to {steps} steps", (lengths[name],), {"max_length": steps})
         for name, steps in padded_further.items()
     ]
+
+
+@lengths_to_mask.random
+def _(draw: Draw) -> Case:
+    lengths = draw.lengths(draw.integer(1, 4), 5, least=0)
+    if draw.chance(0.4):
+        further = max(1, max(lengths) + draw.integer(0, 2))
+        return Case("", (torch.tensor(lengths, device="cpu"),), {"max_length": further})
+    lengths[-1] = max(1, lengths[-1])
+    return Case("", (torch.tensor(lengths, device="cpu"),))
+
+
+for _line in (
+    "steps = lengths.max() if max_length is None else max_length",
+    "steps = int(lengths.amax(0, keepdim=True)) if max_length is None else max_length",
+    "steps = int(lengths.amax(-1, keepdim=True)) if max_length is None else max_length",
+):
+    lengths_to_mask.equivalent(_line, because="The longest length is the same whole number.")
+lengths_to_mask.equivalent(
+    "return torch.arange(steps)[None, :] < lengths[:, None]",
+    because="A check runs on the CPU, where tensors are made anyway.",
+)
 
 
 def _steps(lengths: Tensor, max_length: int | None) -> Tensor:
@@ -68,40 +90,7 @@ def true_is_padding(lengths: Tensor, max_length: int | None = None) -> Tensor:
     return ~lengths_to_mask(lengths, max_length)
 
 
-@lengths_to_mask.wrong(
-    "Your mask holds whole numbers: compare, and keep the booleans that a comparison gives.",
-    belief="A mask is a tensor of ones and zeros.",
-)
-def ones_and_zeros(lengths: Tensor, max_length: int | None = None) -> Tensor:
-    return lengths_to_mask(lengths, max_length).long()
-
-
-@lengths_to_mask.wrong(
-    "Your mask is (T, B): rows are sequences and columns are steps, so lengths stand in a column.",
-    belief="Time is the first axis.",
-)
-def time_first(lengths: Tensor, max_length: int | None = None) -> Tensor:
-    return lengths_to_mask(lengths, max_length).transpose(0, 1)
-
-
-@lengths_to_mask.wrong(
-    "You do not use max_length: if it is given, the mask has that many steps.",
-    belief="A batch is always as long as its longest sequence.",
-)
-def ignores_max_length(lengths: Tensor, max_length: int | None = None) -> Tensor:
-    return lengths_to_mask(lengths)
-
-
-@lengths_to_mask.wrong(
-    "You ask whether something is zero: a mask asks whether the step's number lies below the "
-    "length.",
-    belief="Whatever is not zero is real.",
-)
-def asks_for_zero(lengths: Tensor, max_length: int | None = None) -> Tensor:
-    return (lengths[:, None] != 0) & (_steps(lengths, max_length) >= 0)
-
-
-@solution("masking.masked_recurrence")
+@solution("masking.masked_recurrence", parts=("outputs", "final states"))
 def masked_recurrence(
     cell: torch.nn.RNNCell, inputs: torch.Tensor, mask: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -135,6 +124,31 @@ def _() -> list[Case]:
         case("pads between real steps", holes, 2, 3),
         case("a row without real steps", to_mask([2, 0], 3), 2, 2),
     ]
+
+
+@masked_recurrence.random
+def _(draw: Draw) -> Case:
+    features, hidden, bias = draw.integer(1, 3), draw.integer(1, 3), draw.chance(0.8)
+    cell = made_with_seed(
+        draw.integer(0, 99),
+        lambda: nn.RNNCell(features, hidden, bias=bias, dtype=torch.float64),
+    )
+    mask = draw.mask(draw.integer(1, 4), draw.integer(1, 4))
+    inputs = draw.normal(*mask.shape, features)
+    if draw.chance(0.4):  # pads that would fill every unit
+        inputs = torch.where(mask[..., None], inputs, 100 * inputs)
+    return Case("", (cell, inputs.requires_grad_(), mask))
+
+
+@masked_recurrence.trait("a row goes on after a step at which every row is padding")
+def _(mask: torch.Tensor) -> bool:
+    someone = mask.any(0)
+    return bool((~someone[:-1] & someone[1:].flip(0).cummax(0).values.flip(0)).any())
+
+
+masked_recurrence.equivalent(
+    "real = mask[:, None, t]", because="The new axis stands last in both: it is (B, 1)."
+)
 
 
 def _run(
@@ -184,14 +198,6 @@ def resets_the_state(cell: nn.RNNCell, inputs: Tensor, mask: Tensor) -> tuple[Te
 )
 def swaps_the_branches(cell: nn.RNNCell, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return _run(cell, inputs, mask, lambda real, new, old: torch.where(real, old, new))
-
-
-@masked_recurrence.wrong(
-    "Your numbers are right, but the carried state is detached: no gradient crosses a pad.",
-    belief="A step that is skipped must not be part of the graph.",
-)
-def detaches_at_pads(cell: nn.RNNCell, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    return _run(cell, inputs, mask, lambda real, new, old: torch.where(real, new, old.detach()))
 
 
 @masked_recurrence.wrong(
@@ -255,14 +261,6 @@ def masks_afterwards(scores: Tensor, mask: Tensor) -> Tensor:
 
 
 @masked_softmax.wrong(
-    "You give pads a score of zero, and e to the power of zero is one: they still get weight.",
-    belief="A score of zero is a weight of zero.",
-)
-def scores_of_zero(scores: Tensor, mask: Tensor) -> Tensor:
-    return (scores * mask).softmax(-1)
-
-
-@masked_softmax.wrong(
     "A row without any real step attends evenly to its pads: all its scores are the same large "
     "negative number.",
     belief="A large negative score is as good as minus infinity.",
@@ -290,30 +288,12 @@ def repairs_afterwards(scores: Tensor, mask: Tensor) -> Tensor:
 
 
 @masked_softmax.wrong(
-    "You divide by the sum of the scores: divide by the sum of their exponentials.",
-    belief="A softmax is a score divided by the sum of the scores.",
-)
-def divides_by_scores(scores: Tensor, mask: Tensor) -> Tensor:
-    return scores.exp() * mask / scores.sum(-1, keepdim=True)
-
-
-@masked_softmax.wrong(
     "Large scores overflow: subtract the largest one before the exponential, or use softmax.",
     belief="The exponential of a score is always a finite number.",
 )
 def overflows(scores: Tensor, mask: Tensor) -> Tensor:
     parts = scores.exp() * mask
     return parts / parts.sum(-1, keepdim=True).clamp(min=1e-30)
-
-
-@masked_softmax.wrong(
-    "Your softmax runs over the rows: the last axis is to sum to 1.",
-    belief="A softmax runs over the first axis.",
-)
-def softmax_over_rows(scores: Tensor, mask: Tensor) -> Tensor:
-    full = mask.expand(scores.shape)
-    weights = scores.masked_fill(~full, -torch.inf).softmax(0)
-    return weights.masked_fill(~full, 0)
 
 
 @masked_softmax.random
@@ -323,7 +303,7 @@ def _(draw: Draw) -> Case:
     if draw.chance(0.3):  # the same keys for several queries
         scores, mask = draw.normal(rows, 2, keys), mask[:, None, :]
     if draw.chance(0.3):  # a pad that would win by far
-        scores = torch.where(mask, scores, 60.0)
+        scores = torch.where(mask, scores, draw.choice([60.0, 2000.0]))
     return Case("", (scores.requires_grad_(), mask))
 
 
@@ -359,9 +339,32 @@ def _() -> list[Case]:
         case("two rows", [[0.5, 3.0, 0.0], [1.5, 0.0, 0.0]], [[1, 1, 0], [1, 0, 0]]),
         case("NaN and a negative number at pads", [[0.25, nan], [-1.0, 4.0]], [[1, 0], [0, 1]]),
         case("no pads", [0.7, 1.3, 2.0], [1, 1, 1]),
-        case("a very small real value", [1e-9, 1e-3, inf], [1, 1, 0]),
+        case("a very small real value", [1e-15, 1e-3, inf], [1, 1, 0]),
         case("nothing real, single precision", [0.0, 0.0], [0, 0], torch.float32),
     ]
+
+
+@safe_log.random
+def _(draw: Draw) -> Case:
+    shape = [draw.integer(1, 4) for _ in range(draw.integer(1, 3))]
+    dtype = draw.choice([torch.float64, torch.float64, torch.float32])
+    values, mask = draw.normal(*shape, dtype=dtype).exp(), draw.mask(*shape)
+    if draw.chance(0.3):
+        values = values * 1e-15
+    pad = draw.choice([0.0, -2.0, torch.nan, torch.inf, None])
+    if pad is not None:
+        values = torch.where(mask, values, pad)
+    return Case("", (values.requires_grad_(), mask))
+
+
+@safe_log.trait("a real value is very small")
+def _(values: torch.Tensor, mask: torch.Tensor) -> bool:
+    return bool((values[mask] < 1e-9).any())
+
+
+@safe_log.trait("a masked value is NaN or infinite")
+def _(values: torch.Tensor, mask: torch.Tensor) -> bool:
+    return bool((~values[~mask].isfinite()).any())
 
 
 @safe_log.wrong(
@@ -379,35 +382,3 @@ def multiplies_the_log(values: Tensor, mask: Tensor) -> Tensor:
 )
 def chooses_after_the_log(values: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, values.log(), 0.0)
-
-
-@safe_log.wrong(
-    "You add a small number to every value, so the real ones change, too.",
-    belief="A tiny epsilon never matters.",
-)
-def adds_epsilon(values: Tensor, mask: Tensor) -> Tensor:
-    return (values.masked_fill(~mask, 1) + 1e-6).log() * mask
-
-
-@safe_log.wrong(
-    "You clamp all values, so small real ones lose their value and their gradient.",
-    belief="Real values are never that small.",
-)
-def clamps_everything(values: Tensor, mask: Tensor) -> Tensor:
-    return values.masked_fill(~mask, 1).clamp(min=1e-4).log()
-
-
-@safe_log.wrong(
-    "Your numbers are right, but no gradient flows through them: they are cut from the graph.",
-    belief="A detached tensor is a safe tensor.",
-)
-def leaves_the_graph(values: Tensor, mask: Tensor) -> Tensor:
-    return values.detach().masked_fill(~mask, 1).log()
-
-
-@safe_log.wrong(
-    "You return the chosen values alone: keep the shape, with zeros where the mask is False.",
-    belief="Indexing with a mask keeps the shape.",
-)
-def drops_the_rest(values: Tensor, mask: Tensor) -> Tensor:
-    return values[mask].log()

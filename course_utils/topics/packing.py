@@ -10,20 +10,23 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from course_utils.data import small_batch
 from course_utils.lessons.case_inputs import made_with_seed, random_tensors
+from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 from course_utils.sequences import pack, pad_batch
 
 Packed = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-@solution("packing.pack_by_hand")
+@solution(
+    "packing.pack_by_hand", parts=("data", "batch_sizes", "sorted_indices", "unsorted_indices")
+)
 def pack_by_hand(
     padded: torch.Tensor, lengths: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """data, batch_sizes, sorted_indices and unsorted_indices of a padded batch."""
     order = lengths.argsort(descending=True, stable=True)
-    rows = padded[order]
-    batch_sizes = torch.stack([(lengths > t).sum() for t in range(int(lengths.max()))])
+    rows, longest = padded[order], int(lengths.max())
+    batch_sizes = torch.stack([(lengths > t).sum() for t in range(longest)])
     data = torch.cat([rows[:n, t] for t, n in enumerate(batch_sizes)])
     return data, batch_sizes, order, order.argsort()
 
@@ -53,6 +56,39 @@ def _() -> list[Case]:
         padded = _padded(lengths, 1 + i % 3, extra=2 * (i == 2)).requires_grad_()
         found.append(Case(name, (padded, torch.tensor(lengths, device="cpu"))))
     return found
+
+
+def _drawn_batch(draw: Draw, pad: float) -> tuple[Tensor, Tensor]:
+    """A padded batch and its lengths; some real steps are zero, and T may be above the longest."""
+    lengths = torch.tensor(draw.lengths(draw.integer(1, 4), 5), device="cpu")
+    steps = int(lengths.max()) + draw.choice([0, 0, 1, 2])
+    padded = draw.normal(len(lengths), steps, draw.integer(1, 3))
+    padded = padded.masked_fill(~draw.mask(len(lengths), steps, 1, share=0.8), 0)
+    real = torch.arange(steps, device="cpu") < lengths[:, None]
+    return torch.where(real[..., None], padded, pad), lengths
+
+
+@pack_by_hand.random
+def _(draw: Draw) -> Case:
+    padded, lengths = _drawn_batch(draw, draw.choice([9.0, 0.0, torch.nan]))
+    return Case("", (padded.requires_grad_(), lengths))
+
+
+for _count in ("lengths.max()", "int(lengths.amax(0, keepdim=True))"):
+    pack_by_hand.equivalent(
+        f"rows, longest = (padded[order], {_count})", because="It is the same whole number."
+    )
+pack_by_hand.equivalent(
+    "rows, longest = (padded[order], int(lengths.amax(-1, keepdim=True)))",
+    because="It is the same whole number.",
+)
+for _line in (
+    "order = lengths.argsort(descending=True)",
+    "order = lengths.argsort(descending=True, stable=False)",
+):
+    pack_by_hand.equivalent(
+        _line, because="On the CPU so few lengths are sorted stably in any case."
+    )
 
 
 def _order(lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,15 +131,6 @@ def keeps_the_batch_order(padded: Tensor, lengths: Tensor) -> Packed:
 
 
 @pack_by_hand.wrong(
-    "Your batch_sizes are the sorted lengths: they count the rows that still run at each step.",
-    belief="The lengths are called batch_sizes here.",
-)
-def lengths_for_batch_sizes(padded: Tensor, lengths: Tensor) -> Packed:
-    data, _, order, inverse = pack_by_hand(padded, lengths)
-    return data, lengths[order], order, inverse
-
-
-@pack_by_hand.wrong(
     "Your data still hold the pads: at each step take only the rows that are longer than it.",
     belief="Packing is a transposition.",
 )
@@ -115,16 +142,6 @@ def keeps_the_pads(padded: Tensor, lengths: Tensor) -> Packed:
 
 
 @pack_by_hand.wrong(
-    "You count a batch size for every padded step: there is no step after the longest length.",
-    belief="Each column of the batch has a batch size.",
-)
-def counts_padded_steps(padded: Tensor, lengths: Tensor) -> Packed:
-    data, batch_sizes, order, inverse = pack_by_hand(padded, lengths)
-    extra = padded.shape[1] - len(batch_sizes)
-    return data, torch.cat([batch_sizes, batch_sizes.new_zeros(extra)]), order, inverse
-
-
-@pack_by_hand.wrong(
     "Your unsorted_indices are the sorted ones once more: they must undo the order, so sort it.",
     belief="Applying an order twice brings back the old one.",
 )
@@ -133,7 +150,7 @@ def same_order_twice(padded: Tensor, lengths: Tensor) -> Packed:
     return data, batch_sizes, order, order.clone()
 
 
-@solution("packing.unpack_by_hand")
+@solution("packing.unpack_by_hand", parts=("padded", "lengths"))
 def unpack_by_hand(
     data: torch.Tensor, batch_sizes: torch.Tensor, unsorted_indices: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -155,6 +172,27 @@ def _packed_parts(lengths: Sequence[int], features: int) -> tuple[Tensor, Tensor
 def _() -> list[Case]:
     lists = enumerate(_LISTS.items())
     return [Case(name, _packed_parts(lengths, 1 + i % 3)) for i, (name, lengths) in lists]
+
+
+@unpack_by_hand.random
+def _(draw: Draw) -> Case:
+    return Case("", _drawn_parts(draw))
+
+
+def _drawn_parts(draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
+    packed = pack(*_drawn_batch(draw, 9.0))
+    return packed.data.clone().requires_grad_(), packed.batch_sizes, packed.unsorted_indices
+
+
+for _line in (
+    "lengths = torch.stack([(batch_sizes > row).sum() for row in range(len(padded) + 1)])",
+    "lengths = torch.stack([(batch_sizes > row).sum() for row in range(0, len(padded) + 1)])",
+):
+    unpack_by_hand.equivalent(_line, because="No index picks the row that is too many.")
+unpack_by_hand.equivalent(
+    "padded = data.new_zeros(batch_sizes[0], len(batch_sizes), data.shape[1])",
+    because="A tensor without axes is taken for a whole number.",
+)
 
 
 def _unpacked(data: Tensor, batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
@@ -202,17 +240,6 @@ def leaves_lengths_sorted(
 
 
 @unpack_by_hand.wrong(
-    "Your batch is time-major, (T, B, F): (B, T, F) is asked for.",
-    belief="Data that are stored step by step are unpacked step by step.",
-)
-def unpacks_time_first(
-    data: Tensor, batch_sizes: Tensor, unsorted_indices: Tensor
-) -> tuple[Tensor, Tensor]:
-    padded, lengths = _unpacked(data, batch_sizes)
-    return padded[:, unsorted_indices], lengths[unsorted_indices]
-
-
-@unpack_by_hand.wrong(
     "You cut the data into whole sequences: they hold all first steps, then all second steps.",
     belief="The data hold one sequence after the other.",
 )
@@ -224,7 +251,7 @@ def cuts_into_rows(
     return rows[unsorted_indices], lengths[unsorted_indices]
 
 
-@solution("packing.packed_recurrence")
+@solution("packing.packed_recurrence", parts=("outputs", "final states"))
 def packed_recurrence(
     cell: torch.nn.RNNCell, data: torch.Tensor, batch_sizes: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -254,17 +281,27 @@ def _() -> list[Case]:
     return found
 
 
-def _run(
-    cell: nn.RNNCell, data: Tensor, batch_sizes: Tensor, *, restart: bool = False, cut: bool = False
-) -> tuple[Tensor, list[Tensor]]:
+@packed_recurrence.random
+def _(draw: Draw) -> Case:
+    data, batch_sizes, _ = _drawn_parts(draw)
+    cell = _layer(nn.RNNCell, data.shape[1], draw.integer(1, 4), bias=draw.chance(0.8))
+    return Case("", (cell, data, batch_sizes))
+
+
+packed_recurrence.equivalent(
+    "state = data.new_zeros(batch_sizes[0], cell.hidden_size)",
+    because="A tensor without axes is taken for a whole number.",
+)
+
+
+def _run(cell: nn.RNNCell, data: Tensor, batch_sizes: Tensor) -> tuple[Tensor, list[Tensor]]:
     """Outputs, and the states of the rows that end before each step and after the last one."""
     state = data.new_zeros(int(batch_sizes[0]), cell.hidden_size)
     outputs, ended = [], []
     for step in data.split(batch_sizes.tolist()):
         ended.append(state[len(step) :])
-        state = cell(step, torch.zeros_like(state[: len(step)]) if restart else state[: len(step)])
+        state = cell(step, state[: len(step)])
         outputs.append(state)
-        state = state.detach() if cut else state
     return torch.cat(outputs), [*ended, outputs[-1]]
 
 
@@ -278,29 +315,6 @@ def in_order_of_ending(
 ) -> tuple[Tensor, Tensor]:
     outputs, ended = _run(cell, data, batch_sizes)
     return outputs, torch.cat(ended)
-
-
-@packed_recurrence.wrong(
-    "You forget the states of rows that end early: only the rows of the last step keep theirs.",
-    belief="The state after the last step is everybody's final state.",
-)
-def forgets_short_rows(
-    cell: nn.RNNCell, data: Tensor, batch_sizes: Tensor
-) -> tuple[Tensor, Tensor]:
-    outputs, ended = _run(cell, data, batch_sizes)
-    lost = [torch.zeros_like(states) for states in ended[:-1]]
-    return outputs, torch.cat([*lost, ended[-1]][::-1])
-
-
-@packed_recurrence.wrong(
-    "Every step starts from zero: hand the state on to the next step.",
-    belief="The cell remembers its state.",
-)
-def starts_every_step_anew(
-    cell: nn.RNNCell, data: Tensor, batch_sizes: Tensor
-) -> tuple[Tensor, Tensor]:
-    outputs, ended = _run(cell, data, batch_sizes, restart=True)
-    return outputs, torch.cat(ended[::-1])
 
 
 @packed_recurrence.wrong(
@@ -319,16 +333,6 @@ def drops_the_first_rows(
         state = cell(step, state[gone:])
         outputs.append(state)
     return torch.cat(outputs), torch.cat([state, *ended[::-1]])
-
-
-@packed_recurrence.wrong(
-    "Your numbers are right, but the state is detached at every step: no gradient flows back in "
-    "time.",
-    belief="A state that is handed on is a number, and not part of the graph.",
-)
-def cuts_the_graph(cell: nn.RNNCell, data: Tensor, batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
-    outputs, ended = _run(cell, data, batch_sizes, cut=True)
-    return outputs, torch.cat(ended[::-1])
 
 
 @solution("packing.final_states")
@@ -351,6 +355,19 @@ def _() -> list[Case]:
         padded, counts = _padded(lengths, features), torch.tensor(lengths, device="cpu")
         found.append(Case(name, (rnn, padded, counts, initial.requires_grad_())))
     return found
+
+
+@final_states.random
+def _(draw: Draw) -> Case:
+    padded, lengths = _drawn_batch(draw, draw.choice([9.0, -90.0, 0.0]))
+    rnn = _layer(nn.RNN, padded.shape[2], draw.integer(1, 4), batch_first=True)
+    initial = draw.normal(len(lengths), rnn.hidden_size)
+    return Case("", (rnn, padded.requires_grad_(), lengths, initial.requires_grad_()))
+
+
+final_states.equivalent(
+    "return states[-1]", because="With one layer the first states are the last ones."
+)
 
 
 def _sorted_run(rnn: nn.RNN, padded: Tensor, lengths: Tensor, states: Tensor) -> Tensor:
@@ -404,19 +421,3 @@ def sorts_the_results_again(
 def states_sorted_twice(rnn: nn.RNN, padded: Tensor, lengths: Tensor, initial: Tensor) -> Tensor:
     order, _ = _order(lengths)
     return rnn(pack(padded, lengths), initial[order][None])[1][0]
-
-
-@final_states.wrong(
-    "You do not use the initial states: every sequence starts from zero.",
-    belief="A packed run always starts from zero.",
-)
-def starts_from_zero(rnn: nn.RNN, padded: Tensor, lengths: Tensor, initial: Tensor) -> Tensor:
-    return rnn(pack(padded, lengths))[1][0]
-
-
-@final_states.wrong(
-    "You run over the padded batch: short sequences go on through their pads.",
-    belief="The final state of a padded run is the state after the last real step.",
-)
-def runs_over_the_pads(rnn: nn.RNN, padded: Tensor, lengths: Tensor, initial: Tensor) -> Tensor:
-    return rnn(padded, initial[None].contiguous())[1][0]
