@@ -45,7 +45,63 @@ def alterations_of(arguments: Mapping[str, Any], defaults: Mapping[str, Any]) ->
         if alike and mine.dtype == theirs.dtype and mine.dim() == theirs.dim():
             text = f"`{one}` and `{other}` were exchanged"
             found.append(Alteration(text, _exchange(one, other)))
+    return found + _zeros_at_pads(arguments)
+
+
+def _zeros_at_pads(arguments: Mapping[str, Any]) -> list[Alteration]:
+    """Masks that set another argument to zero, and do no more."""
+    tensors = {name: v for name, v in arguments.items() if isinstance(v, Tensor) and v.dim()}
+    found = [
+        Alteration(text, _with_lengths(name, change))
+        for name, values in tensors.items()
+        if "lengths" in tensors and values.is_floating_point() and values.dim() == 3
+        for text, change in _LENGTHS.items()
+    ]
+    for mask, real in tensors.items():
+        for name, values in tensors.items():
+            fits = values.dim() >= real.dim() and values.shape[0] == real.shape[0]
+            if real.dtype == torch.bool and values.is_floating_point() and fits:
+                text = f"`{mask}` only set `{name}` to zero, and all of it counted from then on"
+                found.append(Alteration(text, _zeroed(mask, name)))
     return found
+
+
+# Words, and what becomes of lengths and of a padded batch.
+_LENGTHS: dict[str, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
+    "every sequence went on to the end of the padded batch": lambda lengths, values: (
+        torch.full_like(lengths, values.shape[1]),
+        values,
+    ),
+    "the pads were set to zero, and counted as steps": lambda lengths, values: (
+        torch.full_like(lengths, values.shape[1]),
+        values.masked_fill(_after(lengths, values)[..., None], 0),
+    ),
+    "one step more were read of each sequence that has pads": lambda lengths, values: (
+        (lengths + 1).clamp(max=values.shape[1]),
+        values,
+    ),
+}
+
+
+def _after(lengths: Tensor, values: Tensor) -> Tensor:
+    return torch.arange(values.shape[1], device=values.device) >= lengths[:, None]
+
+
+def _with_lengths(name: str, change: Callable) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    def changed(arguments: Mapping[str, Any]) -> dict[str, Any]:
+        lengths, values = change(arguments["lengths"], arguments[name])
+        return {"lengths": lengths, name: values}
+
+    return changed
+
+
+def _zeroed(mask: str, name: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    def change(arguments: Mapping[str, Any]) -> dict[str, Any]:
+        real, values = arguments[mask], arguments[name]
+        pads = ~real.reshape(*real.shape, *[1] * (values.dim() - real.dim()))
+        return {name: values.masked_fill(pads, 0), mask: torch.ones_like(real)}
+
+    return change
 
 
 def _on_one(name: str, alter: Alter) -> Callable[[Mapping[str, Any]], dict[str, Any]]:

@@ -221,7 +221,7 @@ def _assignment(node: ast.Assign, place: str) -> Iterator[Change]:
         summed = ast.BinOp(ast.Name(name, ast.Load()), ast.Add(), value)
         text = f"a value were added to the one before, and did not replace it{place}"
         yield Change(ast.Assign(node.targets, summed), text)
-    yield Change(None, f"one step were left out{place}")
+    yield Change(None, f"one line of code were missing{place}")
 
 
 def _statement(node: ast.stmt, arguments: Names) -> Iterator[Change]:
@@ -243,7 +243,7 @@ def _statement(node: ast.stmt, arguments: Names) -> Iterator[Change]:
     elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
         yield from _assignment(node, place)
     elif isinstance(node, (ast.Assign, ast.Expr)):
-        yield Change(None, f"one step were left out{place}")
+        yield Change(None, f"one line of code were missing{place}")
 
 
 _BY_KIND: dict[type | tuple[type, ...], Callable[..., Iterator[Change]]] = {

@@ -74,6 +74,9 @@ def changes_of_call(node: ast.Call, arguments: Names) -> Iterator[Change]:
             yield Change(new, f"a count were one too {which}{place}")
     yield from _axes(node, name, place)
     yield from _call_arguments(node, name, place)
+    if isinstance(node.func, ast.Name) and name in arguments and len(node.args) > 1:
+        shorter = ast.Call(node.func, node.args[:-1], node.keywords)
+        yield Change(shorter, f"`{name}` were called without its last argument")
     if name == "range":
         yield from _ranges(node)
 

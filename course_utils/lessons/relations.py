@@ -217,6 +217,8 @@ def one_factor_a_row(part: Part) -> str | None:
     """Each row too large by a factor of its own, as where it is divided by another sum."""
     if not part.same_shapes or not part.failing[0].expected.is_floating_point():
         return None
+    if all(_sums_to_one(p.expected) and _is_one_share(p.got) for p in part.failing):
+        return "sums to 1 over all rows together, and each row should"
     found = [_row_factors(pair) for pair in part.pairs]
     if any(telling is None for telling in found) or sum(map(bool, found)) < 3:
         return None
@@ -229,6 +231,11 @@ def _sums_to_one(expected: Tensor) -> bool:
     """Whether every row that is not zero is a share of one."""
     total = expected.double().sum(-1)
     return bool(((total - 1).abs() < 1e-5).logical_or(total == 0).all())
+
+
+def _is_one_share(got: Tensor) -> bool:
+    """Whether all numbers together sum to one."""
+    return got.dim() > 1 and len(got) > 1 and bool((got.double().sum() - 1).abs() < 1e-5)
 
 
 def _row_factors(pair: Pair) -> bool | None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from course_utils.lessons.compare import same
-from course_utils.lessons.evidence import Pair, Part, named_sizes, real_positions
+from course_utils.lessons.evidence import Pair, Part, lengths_in, named_sizes, real_positions
 from course_utils.lessons.relations import changed_numbers, named_distance, named_factor
 
 Relation = Callable[[Tensor, Tensor], bool]
@@ -70,6 +70,8 @@ def _same_number_of_axes(part: Part) -> str | None:
                 return _longer(part, axis, more)
         if _all(part, lambda g, w, a=axis: g.shape[a] == 1 < w.shape[a]):
             return _reduced(part, axis, "has", kept=True)
+        if text := _beginning(part, axis):
+            return text
     return "holds the right numbers in another shape" if _all(part, _same_flat) else None
 
 
@@ -86,6 +88,20 @@ def _longer(part: Part, axis: int, more: int) -> str:
     if _all(part, lambda g, w: agrees(g, w, 1)):
         return f"{text}: the {'additional' if more > 0 else 'missing'} entry is the first one"
     return text
+
+
+def _beginning(part: Part, axis: int) -> str | None:
+    """More entries than expected along an axis, or fewer, and right as far as both go."""
+
+    def begins(long: Tensor, short: Tensor) -> bool:
+        enough = long.dim() == short.dim() and long.shape[axis] > short.shape[axis] > 0
+        return enough and same(long.narrow(axis, 0, short.shape[axis]), short)
+
+    if _all(part, lambda g, w: begins(w, g)):
+        return f"ends too early along axis {axis}: the first entries are right, the others missing"
+    if _all(part, begins):
+        return f"goes on too long along axis {axis}: the first entries are right, others follow"
+    return None
 
 
 # What can be made of one axis, in words.
@@ -256,8 +272,15 @@ def named_axis(part: Part) -> str | None:
     for axis in range(min(p.got.dim() for p in pairs)):
         if any(p.got.shape[axis] == p.expected.shape[axis] for p in pairs):
             continue
-        for name in named_sizes(pairs[0].arguments):
-            sizes = [named_sizes(p.arguments).get(name) for p in pairs]
+        named = [named_sizes(p.arguments) | _single_lengths(p) for p in pairs]
+        for name in named[0]:
+            sizes = [found.get(name) for found in named]
             if all(p.got.shape[axis] == size for p, size in zip(pairs, sizes, strict=True)):
                 return f"is as long as {name} along axis {axis}, and another length is expected"
     return None
+
+
+def _single_lengths(pair: Pair) -> dict[str, float]:
+    lengths = lengths_in(pair.arguments)
+    ends = {"the first length": lengths[0], "the last length": lengths[-1]} if lengths else {}
+    return dict(ends)

@@ -46,6 +46,8 @@ def made_of_an_argument(part: Part) -> str | None:
     if name := _parameter(part):
         return f"is `{name}` itself, a parameter"
     for name, value in part.failing[0].arguments.items():
+        if all(_holds_counts(pair, name) for pair in part.pairs):
+            return f"holds the numbers of `{name}` themselves"
         if not isinstance(value, Tensor) or not value.is_floating_point() or not value.dim():
             continue
         for text, make in _MADE:
@@ -67,6 +69,17 @@ def _parameter(part: Part) -> str | None:
             ):
                 return f"{name}.{parameter}"
     return None
+
+
+def _holds_counts(pair: Pair, name: str) -> bool:
+    """Whether whole numbers are those of an argument, in whatever order."""
+    value, got = pair.arguments.get(name), pair.got
+    return (
+        isinstance(value, Tensor)
+        and value.dtype == torch.int64 == got.dtype
+        and value.dim() == 1 == got.dim()
+        and same(got.sort().values, value.sort().values)
+    )
 
 
 def _is_made(pair: Pair, name: str, make: Make) -> bool:

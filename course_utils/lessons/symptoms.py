@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, permutations
+
+import torch
+from torch import Tensor
 
 from course_utils.lessons.compare import same
 from course_utils.lessons.evidence import Part
-from course_utils.lessons.places import explained_places, not_a_number, wrong_half, wrong_places
+from course_utils.lessons.places import (
+    explained_places,
+    not_a_number,
+    wrong_half,
+    wrong_places,
+    zero_where_wrong,
+)
 from course_utils.lessons.relations import (
     changed_numbers,
     exchanged_axes,
@@ -62,6 +71,7 @@ WEAK: tuple[Symptom, ...] = (
     explained_places,
     wrong_half,
     one_factor_a_row,
+    zero_where_wrong,
     wrong_places,
     other_places,
 )
@@ -75,7 +85,30 @@ def strong_symptom(parts: Sequence[Part]) -> str | None:
 
 def weak_symptom(parts: Sequence[Part]) -> str | None:
     """One sentence that says where or how much a result differs."""
-    return _sentence(parts, WEAK)
+    return rows_of_another(parts) or _sentence(parts, WEAK)
+
+
+def rows_of_another(parts: Sequence[Part]) -> str | None:
+    """A part whose rows are all rows of another part, and not the right ones."""
+    for one, other in permutations(parts, 2):
+        if one.name and one.telling and one.same_shapes and other.tensors and not other.failing:
+            expected = {id(pair.arguments): pair.expected for pair in other.pairs}
+            if all(_has_rows(expected[id(p.arguments)], p.got) for p in one.failing):
+                return f"{one.subject} holds rows of {_small(other.subject)}, not the right ones."
+    return None
+
+
+def _has_rows(values: Tensor, rows: Tensor) -> bool:
+    if values.dim() < 2 or rows.dim() != 2 or values.shape[-1] != rows.shape[-1]:
+        return False
+    return all(same(row, near) for row, near in zip(rows, _nearest(values, rows), strict=True))
+
+
+def _nearest(values: Tensor, rows: Tensor) -> Tensor:
+    """For each row the one among the values that is most like it."""
+    every = values.double().flatten(0, -2)
+    place = torch.cdist(rows.double(), every).argmin(1)
+    return values.flatten(0, -2)[place]
 
 
 def _sentence(parts: Sequence[Part], symptoms: Sequence[Symptom]) -> str | None:

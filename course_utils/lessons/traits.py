@@ -76,6 +76,10 @@ def _of_value(name: str, value: Any) -> Iterator[tuple[str, bool]]:
         yield f"every row of `{name}` has a real step", bool(rows.all())
         yield f"a step of `{name}` is padding", not bool(value.all())
         yield f"no step of `{name}` is padding", bool(value.all())
+        both = bool(rows.any()) and not bool(rows.all())
+        yield f"some rows of `{name}` have real steps and others have none", both
+        to_come = value.flip(-1).cumsum(-1).flip(-1) > 0
+        yield f"a pad of `{name}` comes before a real step", bool((to_come & ~value).any())
         yield f"`{name}` has more than one row", value.dim() > 1 and value.shape[0] > 1
     elif isinstance(value, Tensor):
         yield from _of_numbers(name, value)
@@ -98,6 +102,9 @@ def _of_numbers(name: str, value: Tensor) -> Iterator[tuple[str, bool]]:
     if value.dim() >= 1:
         yield f"`{name}` has one row", value.shape[0] == 1
         yield f"`{name}` has more than one row", value.shape[0] > 1
+    if value.dim() >= 2 and value.is_floating_point():
+        which = "row" if value.dim() == 2 else "step"
+        yield f"a {which} of `{name}` is zero", bool((value == 0).all(-1).any())
     if value.dim() >= 2:
         yield f"the last axis of `{name}` is of size 1", value.shape[-1] == 1
         yield f"the last axis of `{name}` is longer than 1", value.shape[-1] > 1

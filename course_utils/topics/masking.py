@@ -13,7 +13,7 @@ from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 
 
-@solution("masking.lengths_to_mask", careful=sequences.lengths_to_mask)
+@solution("masking.lengths_to_mask", careful=sequences.lengths_to_mask, exact=("dtype",))
 def lengths_to_mask(lengths: torch.Tensor, max_length: int | None = None) -> torch.Tensor:
     """Boolean mask (B, T), True at real steps."""
     steps = int(lengths.max()) if max_length is None else max_length
@@ -36,6 +36,28 @@ def _() -> list[Case]:
         Case(f"{name}, padded to {steps} steps", (lengths[name],), {"max_length": steps})
         for name, steps in padded_further.items()
     ]
+
+
+@lengths_to_mask.random
+def _(draw: Draw) -> Case:
+    lengths = draw.lengths(draw.integer(1, 4), 5, least=0)
+    if draw.chance(0.4):
+        further = max(1, max(lengths) + draw.integer(0, 2))
+        return Case("", (torch.tensor(lengths, device="cpu"),), {"max_length": further})
+    lengths[-1] = max(1, lengths[-1])
+    return Case("", (torch.tensor(lengths, device="cpu"),))
+
+
+for _line in (
+    "steps = lengths.max() if max_length is None else max_length",
+    "steps = int(lengths.amax(0, keepdim=True)) if max_length is None else max_length",
+    "steps = int(lengths.amax(-1, keepdim=True)) if max_length is None else max_length",
+):
+    lengths_to_mask.equivalent(_line, because="The longest length is the same whole number.")
+lengths_to_mask.equivalent(
+    "return torch.arange(steps)[None, :] < lengths[:, None]",
+    because="A check runs on the CPU, where tensors are made anyway.",
+)
 
 
 def _steps(lengths: Tensor, max_length: int | None) -> Tensor:
@@ -68,7 +90,7 @@ def true_is_padding(lengths: Tensor, max_length: int | None = None) -> Tensor:
     return ~lengths_to_mask(lengths, max_length)
 
 
-@solution("masking.masked_recurrence")
+@solution("masking.masked_recurrence", parts=("outputs", "final states"))
 def masked_recurrence(
     cell: torch.nn.RNNCell, inputs: torch.Tensor, mask: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -104,10 +126,29 @@ def _() -> list[Case]:
     ]
 
 
+@masked_recurrence.random
+def _(draw: Draw) -> Case:
+    features, hidden, bias = draw.integer(1, 3), draw.integer(1, 3), draw.chance(0.8)
+    cell = made_with_seed(
+        draw.integer(0, 99),
+        lambda: nn.RNNCell(features, hidden, bias=bias, dtype=torch.float64),
+    )
+    mask = draw.mask(draw.integer(1, 4), draw.integer(1, 4))
+    inputs = draw.normal(*mask.shape, features)
+    if draw.chance(0.4):  # pads that would fill every unit
+        inputs = torch.where(mask[..., None], inputs, 100 * inputs)
+    return Case("", (cell, inputs.requires_grad_(), mask))
+
+
 @masked_recurrence.trait("a row goes on after a step at which every row is padding")
 def _(mask: torch.Tensor) -> bool:
     someone = mask.any(0)
     return bool((~someone[:-1] & someone[1:].flip(0).cummax(0).values.flip(0)).any())
+
+
+masked_recurrence.equivalent(
+    "real = mask[:, None, t]", because="The new axis stands last in both: it is (B, 1)."
+)
 
 
 def _run(
@@ -157,14 +198,6 @@ def resets_the_state(cell: nn.RNNCell, inputs: Tensor, mask: Tensor) -> tuple[Te
 )
 def swaps_the_branches(cell: nn.RNNCell, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return _run(cell, inputs, mask, lambda real, new, old: torch.where(real, old, new))
-
-
-@masked_recurrence.wrong(
-    "Your numbers are right, but the carried state is detached: no gradient crosses a pad.",
-    belief="A step that is skipped must not be part of the graph.",
-)
-def detaches_at_pads(cell: nn.RNNCell, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    return _run(cell, inputs, mask, lambda real, new, old: torch.where(real, new, old.detach()))
 
 
 @masked_recurrence.wrong(
@@ -225,14 +258,6 @@ def _() -> list[Case]:
 )
 def masks_afterwards(scores: Tensor, mask: Tensor) -> Tensor:
     return scores.softmax(-1) * mask
-
-
-@masked_softmax.wrong(
-    "You give pads a score of zero, and e to the power of zero is one: they still get weight.",
-    belief="A score of zero is a weight of zero.",
-)
-def scores_of_zero(scores: Tensor, mask: Tensor) -> Tensor:
-    return (scores * mask).softmax(-1)
 
 
 @masked_softmax.wrong(
@@ -317,6 +342,19 @@ def _() -> list[Case]:
         case("a very small real value", [1e-15, 1e-3, inf], [1, 1, 0]),
         case("nothing real, single precision", [0.0, 0.0], [0, 0], torch.float32),
     ]
+
+
+@safe_log.random
+def _(draw: Draw) -> Case:
+    shape = [draw.integer(1, 4) for _ in range(draw.integer(1, 3))]
+    dtype = draw.choice([torch.float64, torch.float64, torch.float32])
+    values, mask = draw.normal(*shape, dtype=dtype).exp(), draw.mask(*shape)
+    if draw.chance(0.3):
+        values = values * 1e-15
+    pad = draw.choice([0.0, -2.0, torch.nan, torch.inf, None])
+    if pad is not None:
+        values = torch.where(mask, values, pad)
+    return Case("", (values.requires_grad_(), mask))
 
 
 @safe_log.trait("a real value is very small")

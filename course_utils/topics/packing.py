@@ -25,8 +25,8 @@ def pack_by_hand(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """data, batch_sizes, sorted_indices and unsorted_indices of a padded batch."""
     order = lengths.argsort(descending=True, stable=True)
-    rows = padded[order]
-    batch_sizes = torch.stack([(lengths > t).sum() for t in range(int(lengths.max()))])
+    rows, longest = padded[order], int(lengths.max())
+    batch_sizes = torch.stack([(lengths > t).sum() for t in range(longest)])
     data = torch.cat([rows[:n, t] for t, n in enumerate(batch_sizes)])
     return data, batch_sizes, order, order.argsort()
 
@@ -74,6 +74,23 @@ def _(draw: Draw) -> Case:
     return Case("", (padded.requires_grad_(), lengths))
 
 
+for _count in ("lengths.max()", "int(lengths.amax(0, keepdim=True))"):
+    pack_by_hand.equivalent(
+        f"rows, longest = (padded[order], {_count})", because="It is the same whole number."
+    )
+pack_by_hand.equivalent(
+    "rows, longest = (padded[order], int(lengths.amax(-1, keepdim=True)))",
+    because="It is the same whole number.",
+)
+for _line in (
+    "order = lengths.argsort(descending=True)",
+    "order = lengths.argsort(descending=True, stable=False)",
+):
+    pack_by_hand.equivalent(
+        _line, because="On the CPU so few lengths are sorted stably in any case."
+    )
+
+
 def _order(lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Rows from the longest to the shortest, and what undoes that order."""
     order = lengths.argsort(descending=True, stable=True)
@@ -114,15 +131,6 @@ def keeps_the_batch_order(padded: Tensor, lengths: Tensor) -> Packed:
 
 
 @pack_by_hand.wrong(
-    "Your batch_sizes are the sorted lengths: they count the rows that still run at each step.",
-    belief="The lengths are called batch_sizes here.",
-)
-def lengths_for_batch_sizes(padded: Tensor, lengths: Tensor) -> Packed:
-    data, _, order, inverse = pack_by_hand(padded, lengths)
-    return data, lengths[order], order, inverse
-
-
-@pack_by_hand.wrong(
     "Your data still hold the pads: at each step take only the rows that are longer than it.",
     belief="Packing is a transposition.",
 )
@@ -131,16 +139,6 @@ def keeps_the_pads(padded: Tensor, lengths: Tensor) -> Packed:
     longest = int(lengths.max())
     data = padded[order, :longest].transpose(0, 1).flatten(0, 1)
     return data, lengths.new_full((longest,), len(lengths)), order, inverse
-
-
-@pack_by_hand.wrong(
-    "You count a batch size for every padded step: there is no step after the longest length.",
-    belief="Each column of the batch has a batch size.",
-)
-def counts_padded_steps(padded: Tensor, lengths: Tensor) -> Packed:
-    data, batch_sizes, order, inverse = pack_by_hand(padded, lengths)
-    extra = padded.shape[1] - len(batch_sizes)
-    return data, torch.cat([batch_sizes, batch_sizes.new_zeros(extra)]), order, inverse
 
 
 @pack_by_hand.wrong(
@@ -186,6 +184,17 @@ def _drawn_parts(draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
     return packed.data.clone().requires_grad_(), packed.batch_sizes, packed.unsorted_indices
 
 
+for _line in (
+    "lengths = torch.stack([(batch_sizes > row).sum() for row in range(len(padded) + 1)])",
+    "lengths = torch.stack([(batch_sizes > row).sum() for row in range(0, len(padded) + 1)])",
+):
+    unpack_by_hand.equivalent(_line, because="No index picks the row that is too many.")
+unpack_by_hand.equivalent(
+    "padded = data.new_zeros(batch_sizes[0], len(batch_sizes), data.shape[1])",
+    because="A tensor without axes is taken for a whole number.",
+)
+
+
 def _unpacked(data: Tensor, batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
     """The padded batch in sorted order, time first, and its lengths."""
     rows, steps = int(batch_sizes[0]), len(batch_sizes)
@@ -228,17 +237,6 @@ def leaves_lengths_sorted(
 ) -> tuple[Tensor, Tensor]:
     padded, lengths = _unpacked(data, batch_sizes)
     return padded.transpose(0, 1)[unsorted_indices], lengths
-
-
-@unpack_by_hand.wrong(
-    "Your batch is time-major, (T, B, F): (B, T, F) is asked for.",
-    belief="Data that are stored step by step are unpacked step by step.",
-)
-def unpacks_time_first(
-    data: Tensor, batch_sizes: Tensor, unsorted_indices: Tensor
-) -> tuple[Tensor, Tensor]:
-    padded, lengths = _unpacked(data, batch_sizes)
-    return padded[:, unsorted_indices], lengths[unsorted_indices]
 
 
 @unpack_by_hand.wrong(
@@ -290,17 +288,20 @@ def _(draw: Draw) -> Case:
     return Case("", (cell, data, batch_sizes))
 
 
-def _run(
-    cell: nn.RNNCell, data: Tensor, batch_sizes: Tensor, *, restart: bool = False, cut: bool = False
-) -> tuple[Tensor, list[Tensor]]:
+packed_recurrence.equivalent(
+    "state = data.new_zeros(batch_sizes[0], cell.hidden_size)",
+    because="A tensor without axes is taken for a whole number.",
+)
+
+
+def _run(cell: nn.RNNCell, data: Tensor, batch_sizes: Tensor) -> tuple[Tensor, list[Tensor]]:
     """Outputs, and the states of the rows that end before each step and after the last one."""
     state = data.new_zeros(int(batch_sizes[0]), cell.hidden_size)
     outputs, ended = [], []
     for step in data.split(batch_sizes.tolist()):
         ended.append(state[len(step) :])
-        state = cell(step, torch.zeros_like(state[: len(step)]) if restart else state[: len(step)])
+        state = cell(step, state[: len(step)])
         outputs.append(state)
-        state = state.detach() if cut else state
     return torch.cat(outputs), [*ended, outputs[-1]]
 
 
@@ -314,29 +315,6 @@ def in_order_of_ending(
 ) -> tuple[Tensor, Tensor]:
     outputs, ended = _run(cell, data, batch_sizes)
     return outputs, torch.cat(ended)
-
-
-@packed_recurrence.wrong(
-    "You forget the states of rows that end early: only the rows of the last step keep theirs.",
-    belief="The state after the last step is everybody's final state.",
-)
-def forgets_short_rows(
-    cell: nn.RNNCell, data: Tensor, batch_sizes: Tensor
-) -> tuple[Tensor, Tensor]:
-    outputs, ended = _run(cell, data, batch_sizes)
-    lost = [torch.zeros_like(states) for states in ended[:-1]]
-    return outputs, torch.cat([*lost, ended[-1]][::-1])
-
-
-@packed_recurrence.wrong(
-    "Every step starts from zero: hand the state on to the next step.",
-    belief="The cell remembers its state.",
-)
-def starts_every_step_anew(
-    cell: nn.RNNCell, data: Tensor, batch_sizes: Tensor
-) -> tuple[Tensor, Tensor]:
-    outputs, ended = _run(cell, data, batch_sizes, restart=True)
-    return outputs, torch.cat(ended[::-1])
 
 
 @packed_recurrence.wrong(
@@ -355,16 +333,6 @@ def drops_the_first_rows(
         state = cell(step, state[gone:])
         outputs.append(state)
     return torch.cat(outputs), torch.cat([state, *ended[::-1]])
-
-
-@packed_recurrence.wrong(
-    "Your numbers are right, but the state is detached at every step: no gradient flows back in "
-    "time.",
-    belief="A state that is handed on is a number, and not part of the graph.",
-)
-def cuts_the_graph(cell: nn.RNNCell, data: Tensor, batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
-    outputs, ended = _run(cell, data, batch_sizes, cut=True)
-    return outputs, torch.cat(ended[::-1])
 
 
 @solution("packing.final_states")
@@ -395,6 +363,11 @@ def _(draw: Draw) -> Case:
     rnn = _layer(nn.RNN, padded.shape[2], draw.integer(1, 4), batch_first=True)
     initial = draw.normal(len(lengths), rnn.hidden_size)
     return Case("", (rnn, padded.requires_grad_(), lengths, initial.requires_grad_()))
+
+
+final_states.equivalent(
+    "return states[-1]", because="With one layer the first states are the last ones."
+)
 
 
 def _sorted_run(rnn: nn.RNN, padded: Tensor, lengths: Tensor, states: Tensor) -> Tensor:
@@ -448,19 +421,3 @@ def sorts_the_results_again(
 def states_sorted_twice(rnn: nn.RNN, padded: Tensor, lengths: Tensor, initial: Tensor) -> Tensor:
     order, _ = _order(lengths)
     return rnn(pack(padded, lengths), initial[order][None])[1][0]
-
-
-@final_states.wrong(
-    "You do not use the initial states: every sequence starts from zero.",
-    belief="A packed run always starts from zero.",
-)
-def starts_from_zero(rnn: nn.RNN, padded: Tensor, lengths: Tensor, initial: Tensor) -> Tensor:
-    return rnn(pack(padded, lengths))[1][0]
-
-
-@final_states.wrong(
-    "You run over the padded batch: short sequences go on through their pads.",
-    belief="The final state of a padded run is the state after the last real step.",
-)
-def runs_over_the_pads(rnn: nn.RNN, padded: Tensor, lengths: Tensor, initial: Tensor) -> Tensor:
-    return rnn(padded, initial[None].contiguous())[1][0]
