@@ -10,13 +10,18 @@ from torch import Tensor
 
 from course_utils import backprop
 from course_utils.lessons.case_inputs import random_tensors
+from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 
 Gradients = tuple[Tensor, Tensor, Tensor]
 Function = Callable[[Tensor], Tensor]
 
 
-@solution("backprop.layer_backward", careful=backprop.layer_backward)
+@solution(
+    "backprop.layer_backward",
+    careful=backprop.layer_backward,
+    parts=("grad_x", "grad_weight", "grad_bias"),
+)
 def layer_backward(
     grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -40,6 +45,12 @@ def _() -> list[Case]:
         Case(name, tuple(random_tensors((b, h), (b, f), (h, f), (h,), seed=i)))
         for i, (name, (b, f, h)) in enumerate(sizes.items())
     ]
+
+
+@layer_backward.random
+def _(draw: Draw) -> Case:
+    b, f, h = draw.integer(1, 4), draw.integer(1, 3), draw.integer(1, 3)
+    return Case("", (draw.normal(b, h), draw.normal(b, f), draw.normal(h, f), draw.normal(h)))
 
 
 @layer_backward.wrong(
@@ -131,6 +142,12 @@ def _() -> list[Case]:
     ]
 
 
+@shared_layer_backward.random
+def _(draw: Draw) -> Case:
+    b, h = draw.integer(1, 4), draw.integer(1, 3)
+    return Case("", (draw.normal(b, h), draw.normal(b, h), draw.normal(h, h)))
+
+
 def _two_uses(grad: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """What the weight gets from its first and from its second use."""
     zero = torch.zeros_like(weight[0])
@@ -185,7 +202,12 @@ def skips_the_second_tanh(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     return layer_backward(grad @ weight, x, weight, zero)[1] + second
 
 
-@solution("backprop.numerical_gradient", careful=backprop.numerical_gradient)
+@solution(
+    "backprop.numerical_gradient",
+    careful=backprop.numerical_gradient,
+    gradients=False,
+    exact=("dtype",),
+)
 def numerical_gradient_by_hand(function, x: torch.Tensor, epsilon: float = 1e-6) -> torch.Tensor:
     """Gradient of function at x by central differences, computed in float64."""
     flat = x.double().flatten()
@@ -236,6 +258,19 @@ def _() -> list[Case]:
         case("three axes, the usual epsilon", _CUBES, 2, 2, 2),
         case("the usual epsilon", _WAVES, 4),
     ]
+
+
+@numerical_gradient_by_hand.random
+def _(draw: Draw) -> Case:
+    shape = [draw.integer(1, 3) for _ in range(draw.integer(1, 3))]
+    x = draw.normal(*shape, dtype=draw.choice([torch.float32, torch.float64]))
+    options = {} if draw.chance(0.3) else {"epsilon": draw.choice([1e-4, 0.1, 0.5])}
+    return Case("", (draw.choice([_CUBES, _WAVES, _PRODUCT]), x), options)
+
+
+@numerical_gradient_by_hand.trait("`epsilon` is large")
+def _(epsilon: float | None) -> bool:
+    return epsilon is not None and epsilon > 0.01
 
 
 def _slopes(x: Tensor, slope: Callable[[Tensor, Tensor, int], Tensor]) -> Tensor:
@@ -333,6 +368,13 @@ def _() -> list[Case]:
         weight, x = random_tensors((h, f), (b, f), seed=i)
         cases.append(Case(name, (weight.requires_grad_(), x.requires_grad_())))
     return cases
+
+
+@scaled_loss.random
+def _(draw: Draw) -> Case:
+    b, f, h = draw.integer(1, 4), draw.integer(1, 3), draw.integer(1, 3)
+    weight, x = draw.normal(h, f), draw.normal(b, f)
+    return Case("", (weight.requires_grad_(), x.requires_grad_()))
 
 
 @scaled_loss.wrong(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 
 
@@ -25,6 +26,12 @@ def _() -> list[Case]:
         "a long sequence after a short one": [1, 9],
     }
     return [Case(name, (torch.tensor(lists[name], device="cpu"),)) for name in lists]
+
+
+@count_real_steps.random
+def _(draw: Draw) -> Case:
+    lengths = draw.lengths(draw.integer(1, 5), most=9, least=draw.choice([0, 1, 2]))
+    return Case("", (torch.tensor(lengths, device="cpu"),))
 
 
 @count_real_steps.wrong(

@@ -61,6 +61,13 @@ def _forward_cases() -> list[Case]:
     return cases
 
 
+@rnn_forward.random
+def _draw_sequence(draw: Draw) -> Case:
+    length, features, hidden = draw.integer(1, 5), draw.integer(1, 3), draw.integer(1, 3)
+    shapes = ((length, features), (hidden, features), (hidden, hidden), (hidden,))
+    return Case("", tuple(draw.normal(*shape).requires_grad_() for shape in shapes))
+
+
 @rnn_forward.wrong(
     "Every step of yours begins with a state of zeros: hand each step the state of the one before.",
     belief="The recurrent layer keeps its state by itself.",
@@ -116,7 +123,7 @@ def detaches_the_state(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor
     return rnn_forward_in_windows(x, w_x, w_h, b, 1)
 
 
-@solution("unrolling.bptt", careful=backprop.bptt, parts=("w_x", "w_h", "b"))
+@solution("unrolling.bptt", careful=backprop.bptt, parts=("grad_w_x", "grad_w_h", "grad_b"))
 def bptt_by_hand(
     grad_states: torch.Tensor, x: torch.Tensor, states: torch.Tensor, w_h: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -277,6 +284,11 @@ def _() -> list[Case]:
     return cases
 
 
+@rnn_forward_in_windows.random
+def _(draw: Draw) -> Case:
+    return Case("", (*_draw_sequence(draw).args, draw.integer(1, 4)))
+
+
 @rnn_forward_in_windows.wrong(
     "You cut the graph at every step: that is a window of one, whatever window was asked for.",
     belief="Truncation means to detach the state in the loop.",
@@ -340,7 +352,9 @@ def stores_the_detached_state(
     return torch.stack([s.detach() if t in ends else s for t, s in enumerate(states)])
 
 
-@solution("unrolling.mean_step_oracle")
+@solution(
+    "unrolling.mean_step_oracle", parts=("loss", "gradients"), gradients=False, exact=("kind",)
+)
 def mean_step_oracle(
     model: torch.nn.Module, sequences: list[torch.Tensor], targets: list[torch.Tensor]
 ) -> tuple[float, dict[str, torch.Tensor]]:
@@ -369,6 +383,15 @@ def _() -> list[Case]:
         case("equal lengths", [3, 3, 3], 2),
         case("one sequence", [4], 3),
     ]
+
+
+@mean_step_oracle.random
+def _(draw: Draw) -> Case:
+    features, hidden, outputs = (draw.integer(1, 3) for _ in range(3))
+    seed, lengths = draw.integer(0, 99), draw.lengths(draw.integer(1, 4), most=5)
+    model = made_with_seed(seed, lambda: MaskedRNN(features, hidden, outputs).double())
+    sequences = [draw.normal(length, features) for length in lengths]
+    return Case("", (model, sequences, [draw.normal(length, outputs) for length in lengths]))
 
 
 def _squared_errors(
