@@ -202,8 +202,10 @@ def _what_is_right(answer: Answer) -> str:
     kinds = {fault.kind for fault in faults}
     if kinds <= {"gradient", "history"}:
         leaves = list(dict.fromkeys(f.part.split("[")[0] for f in faults if f.part))
-        which = _listed(leaves) if leaves else ""
-        return f"Your values are right, the gradient {f'of {which} ' if which else ''}is not"
+        which = f" of {_listed(leaves)}" if leaves else ""
+        gradient = "gradients" if len(leaves) > 1 else "gradient"
+        verb = "are" if len(leaves) > 1 else "is"
+        return f"Your values are right, the {gradient}{which} {verb} not"
     names = _part_names(answer)
     wrong = {fault.part for fault in faults}
     if kinds != {"value"} or len(names) < 2 or not wrong <= set(names) or wrong == set(names):
@@ -217,7 +219,8 @@ def _part_names(answer: Answer) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return " and ".join(f"`{name}`" for name in names)
+    *first, last = [f"`{name}`" for name in names]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def other_names(answer: Answer, shown: int) -> tuple[str, ...]:
