@@ -99,7 +99,8 @@ def _cases_explained(answer: Answer, wrong: Wrong) -> int:
 def _strong(answer: Answer, end: float) -> Diagnosis | None:
     text = strong_symptom(answer.parts)
     if text is None and (whole := [part for part in answer.parts if part.failing]):
-        rows = row_by_row(whole[0], answer.bench.exercise.reference)
+        exercise = answer.bench.exercise
+        rows = row_by_row(whole[0], exercise.reference, exercise.solution.parts)
         text = f"{whole[0].subject} {rows}." if rows else None
     return Diagnosis("symptom", text) if text else None
 

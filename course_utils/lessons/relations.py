@@ -79,6 +79,17 @@ def no_way_back(part: Part) -> str | None:
     return "is zero: nothing comes back to it, its history is lost on the way"
 
 
+def named_number(part: Part) -> str | None:
+    """Another number than the expected one, which has a name in every case."""
+    if not part.same_shapes or any(pair.expected.dim() for pair in part.pairs):
+        return None
+    numbers = [pair.got.item() for pair in part.pairs]
+    if len(set(numbers)) < 3:
+        return None
+    name = _named(part, numbers, dict.items)
+    return f"is {name}" if name else None
+
+
 def named_factor(part: Part) -> str | None:
     """All numbers of a case too large by one factor, which is the same or has a name."""
     ratios = _ratios(part)
