@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from course_utils.lessons.change_words import (
     COMPARISONS,
@@ -45,6 +45,20 @@ def substitutions(node: ast.AST, arguments: Mapping[str, str]) -> Iterator[Chang
                 yield Change(ast.Name(other, ast.Load()), text)
 
 
+def off_by_one(node: ast.AST, counters: Collection[str], arguments: Names) -> Iterator[Change]:
+    """The number of a loop's turn, one too large or too small, where something hangs on it."""
+    if not isinstance(node, (ast.BinOp, ast.Compare)):
+        return
+    for name in ("left", "right"):
+        number = getattr(node, name, None)
+        if isinstance(number, ast.Name) and number.id in counters:
+            for sign, which in ((ast.Add, "large"), (ast.Sub, "small")):
+                new = copy.deepcopy(node)
+                setattr(new, name, ast.BinOp(number, sign(), ast.Constant(1)))
+                text = f"the number of a loop's turn were one too {which}{about(arguments, node)}"
+                yield Change(new, text)
+
+
 def _compare(node: ast.Compare, arguments: Names) -> Iterator[Change]:
     place = about(arguments, node)
     for i, sign in enumerate(node.ops):
@@ -68,11 +82,25 @@ def _operation(node: ast.BinOp, arguments: Names) -> Iterator[Change]:
         power = "the square" if _is_number(node.right, 2) else "a power"
         yield Change(node.left, f"{power} were missing{place}")
         return
-    if sign in KINDS:
+    if sign is ast.MatMult:
+        for left, right in ((_turned(node.left), node.right), (node.left, _turned(node.right))):
+            new = ast.BinOp(left, sign(), right)
+            yield Change(new, f"a matrix were transposed that belongs as it is{place}")
+    if sign in (ast.Div, ast.FloorDiv):
+        yield Change(node.left, f"a division were missing{about(arguments, node.right)}")
+        yield Change(node.right, f"what a division divides were missing{place}")
+    elif sign in KINDS:
         part, whole = KINDS[sign]
         for kept, lost in ((node.left, node.right), (node.right, node.left)):
             where = about(arguments, lost).replace(", where", ", the one where")
             yield Change(kept, f"one {part} of {whole} were missing{where}")
+
+
+def _turned(matrix: ast.expr) -> ast.expr:
+    """A matrix transposed, or one that was transposed as it is."""
+    if isinstance(matrix, ast.Attribute) and matrix.attr in ("T", "mT"):
+        return matrix.value
+    return ast.Attribute(matrix, "mT", ast.Load())
 
 
 def _regrouped(node: ast.BinOp, place: str) -> Iterator[Change]:

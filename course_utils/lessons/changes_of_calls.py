@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 
 from course_utils.lessons.change_words import (
     ALONG_AXIS,
@@ -49,12 +50,8 @@ def changes_of_call(node: ast.Call, arguments: Names) -> Iterator[Change]:
         else:
             new.func.id = other
         yield Change(new, f"`{other}` stood where `{name}` belongs{place}")
-    if name in DROPPED and isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Add):
-        for terms in ((0,), (1,), (0, 1)):
-            sides = [_around(node, s) if i in terms else s for i, s in enumerate(_sides(inner))]
-            which = "each term" if len(terms) == 2 else "one term"
-            text = f"`{name}` reached {which} of a sum and not the sum{place}"
-            yield Change(ast.BinOp(sides[0], inner.op, sides[1]), text)
+    if name in DROPPED and inner is not None and len(_terms(inner)) > 1:
+        yield from _of_terms(node, _terms(inner), name, place)
     if name in ALONG_AXIS and _is_method(node) and not node.args and not node.keywords:
         for axis, words in ((-1, "row by row"), (0, "column by column")):
             keep = ast.keyword("keepdim", ast.Constant(True))
@@ -71,8 +68,27 @@ def changes_of_call(node: ast.Call, arguments: Names) -> Iterator[Change]:
         yield from _ranges(node)
 
 
-def _sides(node: ast.BinOp) -> tuple[ast.expr, ast.expr]:
-    return node.left, node.right
+def _terms(node: ast.expr) -> list[ast.expr]:
+    """The terms of a sum; another expression is the only term of itself."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return [*_terms(node.left), node.right]
+    return [node]
+
+
+def _sum(terms: Sequence[ast.expr]) -> ast.expr:
+    return functools.reduce(lambda one, other: ast.BinOp(one, ast.Add(), other), terms)
+
+
+def _of_terms(call: ast.Call, terms: Sequence[ast.expr], name: str, place: str) -> Iterator[Change]:
+    """A call of a sum reaches each term by itself, all but one, or one alone."""
+    each = _sum([_around(call, term) for term in terms])
+    yield Change(each, f"`{name}` reached each term of a sum and not the sum{place}")
+    for i, term in enumerate(terms):
+        others = _sum([*terms[:i], *terms[i + 1 :]])
+        text = f"`{name}` reached a part of a sum and not the sum{place}"
+        yield Change(ast.BinOp(_around(call, others), ast.Add(), term), text)
+        if len(terms) > 2:
+            yield Change(ast.BinOp(_around(call, term), ast.Add(), others), text)
 
 
 def _around(call: ast.Call, inner: ast.expr) -> ast.Call:

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from course_utils.lessons.change_words import Change
-from course_utils.lessons.changes import changes_of, substitutions
+from course_utils.lessons.changes import changes_of, off_by_one, substitutions
 
 SHAPE_ONLY = ("shape", "dtype", "device", "new_zeros", "new_ones", "new_full", "size")
 MOST_TURNS = 10_000  # of all loops of one call together
@@ -103,7 +103,23 @@ def _changes(definition: ast.FunctionDef) -> list[tuple[_Place, Change]]:
     found = [(p, change) for p in places for change in changes_of(p.node, arguments, defaults)]
     shapes = {id(inner) for p in places if _reads_shape(p.node) for inner in ast.walk(p.node)}
     others = [place for place in places if id(place.node) not in shapes]
-    return found + [(p, change) for p in others for change in substitutions(p.node, arguments)]
+    found += [(p, change) for p in others for change in substitutions(p.node, arguments)]
+    numbers = _turn_numbers(definition)
+    return found + [(p, c) for p in others for c in off_by_one(p.node, numbers, arguments)]
+
+
+def _turn_numbers(definition: ast.FunctionDef) -> set[str]:
+    """Names that hold the number of a loop's turn."""
+    found = set()
+    for loop in ast.walk(definition):
+        call = loop.iter if isinstance(loop, (ast.For, ast.comprehension)) else None
+        if call is None:
+            continue
+        counts = {ast.unparse(c.func) for c in ast.walk(call) if isinstance(c, ast.Call)}
+        target = loop.target.elts[0] if isinstance(loop.target, ast.Tuple) else loop.target
+        if counts & {"range", "enumerate"} and isinstance(target, ast.Name):
+            found.add(target.id)
+    return found
 
 
 def _reads_shape(node: ast.AST) -> bool:
