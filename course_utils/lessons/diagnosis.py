@@ -11,7 +11,7 @@ from typing import Any, Literal
 from course_utils.lessons.altered import as_if, as_if_part, ignored_argument
 from course_utils.lessons.evidence import Part, parts_of
 from course_utils.lessons.faults import Fault, evidence_of
-from course_utils.lessons.mutants import mutants_of
+from course_utils.lessons.mutants import Mutant, cuts_of, mutants_of
 from course_utils.lessons.running import Outcome, same_outcome
 from course_utils.lessons.solutions import Wrong
 from course_utils.lessons.sources import row_by_row
@@ -66,7 +66,7 @@ def diagnose(answer: Answer, patience: float) -> Diagnosis | None:
     count, wrong = _most_explaining(answer)
     if wrong is not None and count == len(answer.failing):
         return Diagnosis("belief", wrong.explanation, wrong)
-    for search in (_strong, _altered, _mutant, _altered_part, _ignored, _weak):
+    for search in (_strong, _altered, _cut, _mutant, _altered_part, _ignored, _weak):
         if time.thread_time() < end and (found := search(answer, end)) is not None:
             return found
     if wrong is not None and 2 * count >= len(answer.failing):
@@ -138,7 +138,21 @@ def _mutant(answer: Answer, end: float) -> Diagnosis | None:
     """The mutant of the solution that makes the same of every case."""
     if not _valued(answer, 2):
         return None
-    for mutant in mutants_of(answer.bench.exercise.reference):
+    return _first_alike(answer, mutants_of(answer.bench.exercise.reference), end)
+
+
+def _cut(answer: Answer, end: float) -> Diagnosis | None:
+    """Where the history was lost, if gradients arrive, and not the right ones."""
+    faults = [fault for i in answer.failing for fault in answer.faults[i]]
+    if any(f.kind not in ("gradient", "history") for f in faults) or not any(
+        f.part for f in faults
+    ):
+        return None
+    return _first_alike(answer, cuts_of(answer.bench.exercise.reference), end)
+
+
+def _first_alike(answer: Answer, mutants: Sequence[Mutant], end: float) -> Diagnosis | None:
+    for mutant in mutants:
         if time.thread_time() > end:
             return None
         if _same_everywhere(answer, mutant.function):

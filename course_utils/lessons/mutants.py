@@ -10,12 +10,12 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from course_utils.lessons.change_words import Change
+from course_utils.lessons.change_words import Change, Names, about
 from course_utils.lessons.changes import changes_of, off_by_one, substitutions
 
 SHAPE_ONLY = ("shape", "dtype", "device", "new_zeros", "new_ones", "new_full", "size")
@@ -52,6 +52,57 @@ def mutants_of(function: Callable[..., Any]) -> list[Mutant]:
             seen.add(source)
             found.append(Mutant(_Compiled(source, function), line, change.text))
     return found
+
+
+@cache
+def cuts_of(function: Callable[..., Any]) -> list[Mutant]:
+    """The function with one value cut from its history, for each value on the way.
+
+    They make no difference to what is returned, only to its gradients.
+    """
+    definition = _definition(function)
+    if definition is None:
+        return []
+    arguments = {argument.arg: "" for argument in definition.args.args}
+    carried = _carried(definition)
+    found = []
+    for place in _places(definition, definition):
+        node = place.node
+        if isinstance(node, (ast.Name, ast.Call, ast.BinOp, ast.Subscript)) and _is_read(node):
+            cut = ast.Call(ast.Attribute(node, "detach", ast.Load()), [], [])
+            source, line = _changed(definition, place, cut)
+            words = _words_of_a_cut(node, arguments, carried)
+            found.append(Mutant(_Compiled(source, function), line, words))
+    return found
+
+
+def _is_read(node: ast.AST) -> bool:
+    return not isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del))
+
+
+def _carried(definition: ast.FunctionDef) -> set[str]:
+    """Names that a loop hands from one turn to the next: set before it, and again within."""
+    found: set[str] = set()
+    for loop in ast.walk(definition):
+        if isinstance(loop, (ast.For, ast.While)):
+            within = {n.id for n in ast.walk(loop) if isinstance(n, ast.Name) and not _is_read(n)}
+            before = {
+                n.id
+                for n in ast.walk(definition)
+                if isinstance(n, ast.Name) and not _is_read(n) and n.lineno < loop.lineno
+            }
+            found |= within & before
+    return found
+
+
+def _words_of_a_cut(node: ast.AST, arguments: Names, carried: Collection[str]) -> str:
+    if isinstance(node, ast.Name) and node.id in arguments:
+        return f"`{node.id}` were cut from its history in one place"
+    if isinstance(node, ast.Name) and node.id in carried:
+        return "what a loop hands from one turn to the next were cut from its history"
+    if isinstance(node, ast.Call):
+        return f"the result of `{ast.unparse(node.func).split('.')[-1]}` were cut from its history"
+    return f"a value on the way were cut from its history{about(arguments, node)}"
 
 
 def _definition(function: Callable[..., Any]) -> ast.FunctionDef | None:

@@ -72,49 +72,6 @@ def squares_the_input_of_tanh(grad: Tensor, x: Tensor, weight: Tensor, bias: Ten
     return through @ weight, through.T @ x, through.sum(0)
 
 
-@layer_backward.wrong(
-    "You divide by the batch size: the incoming gradient already belongs to the loss, so the "
-    "examples' gradients are added.",
-    belief="A batch's gradient is always an average.",
-)
-def averages_the_batch(grad: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Gradients:
-    grad_x, grad_weight, grad_bias = layer_backward(grad, x, weight, bias)
-    return grad_x, grad_weight / len(x), grad_bias / len(x)
-
-
-@layer_backward.wrong(
-    "Your gradient for x goes through the transposed weight: the forward pass used `weight.T`, so "
-    "the way back uses `weight`.",
-    belief="The way back multiplies by the same matrix as the way there.",
-)
-def goes_back_through_the_transpose(
-    grad: Tensor, x: Tensor, weight: Tensor, bias: Tensor
-) -> Gradients:
-    through = grad * (1 - torch.tanh(x @ weight.T + bias) ** 2)
-    return through @ weight.T, through.T @ x, through.sum(0)
-
-
-@layer_backward.wrong(
-    "Your gradient for the weight is transposed: it must have the shape of the weight, (H, F).",
-    belief="Inputs come first in a product.",
-)
-def transposes_the_weight_gradient(
-    grad: Tensor, x: Tensor, weight: Tensor, bias: Tensor
-) -> Gradients:
-    grad_x, grad_weight, grad_bias = layer_backward(grad, x, weight, bias)
-    return grad_x, grad_weight.T, grad_bias
-
-
-@layer_backward.wrong(
-    "Your gradient for the bias keeps the batch axis: all examples use the same bias, so their "
-    "gradients are added.",
-    belief="Every example has a gradient of its own, for the bias too.",
-)
-def keeps_the_batch_axis(grad: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Gradients:
-    grad_x, grad_weight, _ = layer_backward(grad, x, weight, bias)
-    return grad_x, grad_weight, grad * (1 - torch.tanh(x @ weight.T + bias) ** 2)
-
-
 @solution("backprop.shared_layer_backward")
 def shared_layer_backward(
     grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor
@@ -172,15 +129,6 @@ def overwrites_the_gradient(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 )
 def stops_after_one_use(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     return _two_uses(grad, x, weight)[1]
-
-
-@shared_layer_backward.wrong(
-    "You take the mean of the two gradients: gradients of several uses are added.",
-    belief="A shared weight gets the average of its gradients.",
-)
-def averages_the_uses(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    first, second = _two_uses(grad, x, weight)
-    return (first + second) / 2
 
 
 @shared_layer_backward.wrong(
@@ -295,18 +243,6 @@ def moves_to_one_side(function: Function, x: Tensor, epsilon: float = 1e-6) -> T
 
 
 @numerical_gradient_by_hand.wrong(
-    "Your slopes are twice too large: from down to up is a way of two epsilons.",
-    belief="The step is epsilon, so divide by epsilon.",
-)
-def divides_by_one_epsilon(function: Function, x: Tensor, epsilon: float = 1e-6) -> Tensor:
-    def slope(flat: Tensor, one: Tensor, i: int) -> Tensor:
-        up, down = (function((flat + s * epsilon * one).view(x.shape)) for s in (1, -1))
-        return (up - down) / epsilon
-
-    return _slopes(x, slope)
-
-
-@numerical_gradient_by_hand.wrong(
     "You move all entries together: that gives one slope for all of them. Move one entry at a "
     "time.",
     belief="A tensor is nudged as a whole.",
@@ -395,23 +331,3 @@ def rebuilds_the_result(weight: Tensor, x: Tensor) -> Tensor:
 def divides_by_a_number(weight: Tensor, x: Tensor) -> Tensor:
     hidden = torch.tanh(x @ weight.T)
     return (hidden / hidden.abs().max().item()).square().mean()
-
-
-@scaled_loss.wrong(
-    "You compute with a detached weight (`.detach()` or `.data`): the inputs get a gradient, the "
-    "weight gets none.",
-    belief="The clean way to read a weight is `.data`.",
-)
-def reads_the_weight_without_history(weight: Tensor, x: Tensor) -> Tensor:
-    hidden = torch.tanh(x @ weight.detach().T)
-    return (hidden / hidden.abs().max()).square().mean()
-
-
-@scaled_loss.wrong(
-    "You detach the inputs: the weight gets its gradient, and whatever computed the inputs gets "
-    "none.",
-    belief="Inputs are data and need no gradient.",
-)
-def detaches_the_inputs(weight: Tensor, x: Tensor) -> Tensor:
-    hidden = torch.tanh(x.detach() @ weight.T)
-    return (hidden / hidden.abs().max()).square().mean()

@@ -48,19 +48,3 @@ def counts_all_cells(lengths: Tensor) -> int:
 )
 def counts_sequences(lengths: Tensor) -> int:
     return len(lengths)
-
-
-@count_real_steps.wrong(
-    "You count the pads: the other cells of the batch are asked for.",
-    belief="Real steps are those that were filled up.",
-)
-def counts_the_pads(lengths: Tensor) -> int:
-    return len(lengths) * int(lengths.max()) - int(lengths.sum())
-
-
-@count_real_steps.wrong(
-    "You take the longest length: add up the lengths of all sequences.",
-    belief="A batch has as many steps as its longest sequence.",
-)
-def takes_the_longest(lengths: Tensor) -> int:
-    return int(lengths.max())

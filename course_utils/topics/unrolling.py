@@ -77,45 +77,6 @@ def forgets_the_state(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:
 
 
 @rnn_forward.wrong(
-    "Your states come one step late: store the state after it has read the step, not before.",
-    belief="The state that belongs to a step is the one that it starts from.",
-)
-def stores_the_state_before(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:
-    states = rnn_forward(x, w_x, w_h, b)
-    return torch.cat([torch.zeros_like(states[:1]), states[:-1]])
-
-
-@rnn_forward.wrong(
-    "You multiply the state by the transposed recurrent weight: the shapes agree, since it is "
-    "square, and the numbers are wrong. Use `w_h @ state`.",
-    belief="If the shapes fit, the product is right.",
-)
-def transposes_the_recurrent_weight(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:
-    return rnn_forward(x, w_x, w_h.T, b)
-
-
-@rnn_forward.wrong(
-    "You add the old state outside the tanh: input, state and bias are added first, then comes "
-    "the tanh.",
-    belief="The nonlinearity belongs to the input.",
-)
-def adds_the_state_after_tanh(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:
-    state, states = torch.zeros_like(b), []
-    for step in x:
-        state = torch.tanh(w_x @ step + b) + w_h @ state
-        states.append(state)
-    return torch.stack(states)
-
-
-@rnn_forward.wrong(
-    "You return the last state alone: all of them are asked for, (L, H).",
-    belief="A recurrent network gives one result.",
-)
-def returns_the_last_state(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:
-    return rnn_forward(x, w_x, w_h, b)[-1]
-
-
-@rnn_forward.wrong(
     "Your states are right, but each step is cut off from the one before: detach nothing here.",
     belief="The state is data for the next step.",
 )
@@ -187,32 +148,12 @@ def keeps_the_first_step(grad_states: Tensor, x: Tensor, states: Tensor, w_h: Te
 
 
 @bptt_by_hand.wrong(
-    "You use the last step's loss alone: every state has a gradient of its own in `grad_states`.",
-    belief="The loss sits at the end of the sequence.",
-)
-def reads_the_last_loss(grad_states: Tensor, x: Tensor, states: Tensor, w_h: Tensor) -> Gradients:
-    last = torch.zeros_like(grad_states)
-    last[-1] = grad_states[-1]
-    return bptt_by_hand(last, x, states, w_h)
-
-
-@bptt_by_hand.wrong(
     "You go to the step before without this step's tanh: send back `w_h.T @ through_tanh`, not "
     "`w_h.T` times the gradient that arrived.",
     belief="Only the weights lie between two states.",
 )
 def skips_tanh_on_the_way(grad_states: Tensor, x: Tensor, states: Tensor, w_h: Tensor) -> Gradients:
     return _sum(_parts(grad_states, x, states, w_h.T, skip_tanh=True))
-
-
-@bptt_by_hand.wrong(
-    "You go back through `w_h` itself: forward is `w_h @ state`, so backward is `w_h.T @ ...`.",
-    belief="The way back multiplies by the same matrix as the way there.",
-)
-def goes_back_untransposed(
-    grad_states: Tensor, x: Tensor, states: Tensor, w_h: Tensor
-) -> Gradients:
-    return _sum(_parts(grad_states, x, states, w_h))
 
 
 @bptt_by_hand.wrong(
@@ -227,14 +168,6 @@ def pairs_with_the_same_state(
     return _sum(
         [(w_x, torch.outer(b, state), b) for (w_x, _, b), state in zip(parts, states, strict=True)]
     )
-
-
-@bptt_by_hand.wrong(
-    "You divide by the number of steps: a weight that is used L times gets the sum of L gradients.",
-    belief="A shared weight gets the average of its gradients.",
-)
-def averages_the_steps(grad_states: Tensor, x: Tensor, states: Tensor, w_h: Tensor) -> Gradients:
-    return tuple(gradient / len(x) for gradient in bptt_by_hand(grad_states, x, states, w_h))
 
 
 @bptt_by_hand.random
@@ -290,14 +223,6 @@ def _(draw: Draw) -> Case:
 
 
 @rnn_forward_in_windows.wrong(
-    "You cut the graph at every step: that is a window of one, whatever window was asked for.",
-    belief="Truncation means to detach the state in the loop.",
-)
-def cuts_every_step(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor, window: int) -> Tensor:
-    return rnn_forward_in_windows(x, w_x, w_h, b, 1)
-
-
-@rnn_forward_in_windows.wrong(
     "You never cut the graph: your states are right, and their gradients reach too far.",
     belief="A window only changes when `backward` is called.",
 )
@@ -322,19 +247,6 @@ def cuts_once(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor, window: int) -> Te
     state, states = torch.zeros_like(b), []
     for t, step in enumerate(x):
         state = torch.tanh(w_x @ step + w_h @ (state.detach() if t == window else state) + b)
-        states.append(state)
-    return torch.stack(states)
-
-
-@rnn_forward_in_windows.wrong(
-    "You cut one step too early: your first window is one step short.",
-    belief="The last step of a window belongs to the next one.",
-)
-def cuts_one_step_early(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor, window: int) -> Tensor:
-    state, states = torch.zeros_like(b), []
-    for t, step in enumerate(x):
-        cut = (t + 1) % window == 0
-        state = torch.tanh(w_x @ step + w_h @ (state.detach() if cut else state) + b)
         states.append(state)
     return torch.stack(states)
 
@@ -415,48 +327,6 @@ def averages_the_means(
 
     found = oracle(model, sequences, addend)
     return found.loss.item(), found.gradients
-
-
-@mean_step_oracle.wrong(
-    "You add the squared errors and do not divide: the mean over all real steps is asked for.",
-    belief="Adding up gradients needs no divisor.",
-)
-def forgets_to_divide(
-    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor]
-) -> LossAndGradients:
-    return _squared_errors(model, sequences, targets, 1.0)
-
-
-@mean_step_oracle.wrong(
-    "You divide by the number of sequences: divide by the number of real steps, and of features.",
-    belief="A batch's mean divides by the batch size.",
-)
-def divides_by_the_sequences(
-    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor]
-) -> LossAndGradients:
-    return _squared_errors(model, sequences, targets, len(sequences))
-
-
-@mean_step_oracle.wrong(
-    "Your divisor counts padding: number of sequences times the longest length. There is no "
-    "padding here, so add up the lengths.",
-    belief="Every sequence has as many steps as the longest one.",
-)
-def divides_by_padded_steps(
-    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor]
-) -> LossAndGradients:
-    cells = len(sequences) * max(map(len, sequences)) * targets[0].shape[-1]
-    return _squared_errors(model, sequences, targets, cells)
-
-
-@mean_step_oracle.wrong(
-    "You divide by the steps alone: each step has several outputs, and the mean is over them, too.",
-    belief="A step has one error.",
-)
-def forgets_the_features(
-    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor]
-) -> LossAndGradients:
-    return _squared_errors(model, sequences, targets, sum(map(len, sequences)))
 
 
 @mean_step_oracle.wrong(
