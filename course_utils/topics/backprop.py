@@ -203,6 +203,7 @@ def _() -> list[Case]:
         case("one entry", _WAVES, 1, epsilon=1e-3),
         case("a matrix", _WAVES, 2, 3, epsilon=1e-3),
         case("a product", _PRODUCT, 3, epsilon=1e-4),
+        case("a long way up and down", _CUBES, 3, epsilon=0.5),
         case("three axes, the usual epsilon", _CUBES, 2, 2, 2),
         case("the usual epsilon", _WAVES, 4),
     ]
@@ -216,9 +217,19 @@ def _(draw: Draw) -> Case:
     return Case("", (draw.choice([_CUBES, _WAVES, _PRODUCT]), x), options)
 
 
-@numerical_gradient_by_hand.trait("`epsilon` is large")
+@numerical_gradient_by_hand.trait("`epsilon` is 0.1 or more")
 def _(epsilon: float | None) -> bool:
-    return epsilon is not None and epsilon > 0.01
+    return epsilon is not None and epsilon >= 0.1
+
+
+@numerical_gradient_by_hand.trait("`x` has more than one entry")
+def _(x: Tensor) -> bool:
+    return x.numel() > 1
+
+
+numerical_gradient_by_hand.equivalent(
+    "slopes = torch.ones_like(flat)", because="Every entry is written afterwards."
+)
 
 
 def _slopes(x: Tensor, slope: Callable[[Tensor, Tensor, int], Tensor]) -> Tensor:

@@ -42,6 +42,16 @@ def counts_all_cells(lengths: Tensor) -> int:
     return len(lengths) * int(lengths.max())
 
 
+count_real_steps.equivalent(
+    "return lengths.sum()", because="A tensor without axes is as good as a number here."
+)
+for _axis in (0, -1):
+    count_real_steps.equivalent(
+        f"return int(lengths.sum({_axis}, keepdim=True))",
+        because="The lengths have one axis, and `int` takes a tensor of one entry.",
+    )
+
+
 @count_real_steps.wrong(
     "You count the sequences: each of them has as many real steps as its length says.",
     belief="One length stands for one step.",

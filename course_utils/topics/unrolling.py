@@ -68,6 +68,16 @@ def _draw_sequence(draw: Draw) -> Case:
     return Case("", tuple(draw.normal(*shape).requires_grad_() for shape in shapes))
 
 
+@rnn_forward.trait("there is more than one step")
+def _several_steps(x: Tensor) -> bool:
+    return len(x) > 1
+
+
+@rnn_forward.trait("there is more than one step, and more than one unit")
+def _several_steps_and_units(x: Tensor, w_h: Tensor) -> bool:
+    return len(x) > 1 and len(w_h) > 1
+
+
 @rnn_forward.wrong(
     "Every step of yours begins with a state of zeros: hand each step the state of the one before.",
     belief="The recurrent layer keeps its state by itself.",
@@ -178,6 +188,10 @@ def _(draw: Draw) -> Case:
     return Case("", (draw.normal(length, hidden), x, states, w_h))
 
 
+bptt_by_hand.trait("there is more than one step")(_several_steps)
+bptt_by_hand.trait("there is more than one step, and more than one unit")(_several_steps_and_units)
+
+
 @bptt_by_hand.trait("there are three steps or more")
 def _(x: torch.Tensor) -> bool:
     return len(x) >= 3
@@ -220,6 +234,21 @@ def _() -> list[Case]:
 @rnn_forward_in_windows.random
 def _(draw: Draw) -> Case:
     return Case("", (*_draw_sequence(draw).args, draw.integer(1, 4)))
+
+
+@rnn_forward_in_windows.trait("there are more steps than a window holds")
+def _(x: Tensor, window: int) -> bool:
+    return len(x) > window
+
+
+@rnn_forward_in_windows.trait("there are more steps than two windows hold")
+def _(x: Tensor, window: int) -> bool:
+    return len(x) > 2 * window
+
+
+@rnn_forward_in_windows.trait("a window holds more than one step, and the sequence, too")
+def _(x: Tensor, window: int) -> bool:
+    return min(len(x), window) > 1
 
 
 @rnn_forward_in_windows.wrong(
@@ -302,8 +331,33 @@ def _(draw: Draw) -> Case:
     features, hidden, outputs = (draw.integer(1, 3) for _ in range(3))
     seed, lengths = draw.integer(0, 99), draw.lengths(draw.integer(1, 4), most=5)
     model = made_with_seed(seed, lambda: MaskedRNN(features, hidden, outputs).double())
+    if draw.chance(0.3):  # somebody has called backward before
+        for parameter in model.parameters():
+            parameter.grad = draw.normal(*parameter.shape)
     sequences = [draw.normal(length, features) for length in lengths]
     return Case("", (model, sequences, [draw.normal(length, outputs) for length in lengths]))
+
+
+@mean_step_oracle.trait("the parameters hold gradients of an earlier call")
+def _(model: nn.Module) -> bool:
+    return any(parameter.grad is not None for parameter in model.parameters())
+
+
+mean_step_oracle.equivalent(
+    "output = model(sequence[None], [len(sequence)])[-1]",
+    because="A batch of one has one entry, the first and the last.",
+)
+mean_step_oracle.equivalent(
+    "loss = loss + (target - output).square().sum() / count",
+    because="The square of a difference does not depend on its sign.",
+)
+for _line in (
+    "for sequence, target in zip(sequences, targets):",
+    "for sequence, target in zip(sequences, targets, strict=False):",
+    "return (loss.item(), dict(zip(parameters, gradients)))",
+    "return (loss.item(), dict(zip(parameters, gradients, strict=False)))",
+):
+    mean_step_oracle.equivalent(_line, because="Both lists are equally long.")
 
 
 def _squared_errors(
