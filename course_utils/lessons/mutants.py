@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -64,45 +64,54 @@ def cuts_of(function: Callable[..., Any]) -> list[Mutant]:
     if definition is None:
         return []
     arguments = {argument.arg: "" for argument in definition.args.args}
-    carried = _carried(definition)
+    names = {*arguments, *_written(definition)}
+    carried = set(map(id, _carried(definition)))
     found = []
     for place in _places(definition, definition):
         node = place.node
-        if isinstance(node, (ast.Name, ast.Call, ast.BinOp, ast.Subscript)) and _is_read(node):
-            cut = ast.Call(ast.Attribute(node, "detach", ast.Load()), [], [])
-            source, line = _changed(definition, place, cut)
-            words = _words_of_a_cut(node, arguments, carried)
-            found.append(Mutant(_Compiled(source, function), line, words))
+        value = node.id in names if isinstance(node, ast.Name) else isinstance(node, _VALUES)
+        if not value or isinstance(getattr(node, "ctx", None), ast.Store):
+            continue
+        source, line = _changed(definition, place, _detached(node))
+        what = _CARRIED if id(node) in carried else _words_of_a_value(node, arguments)
+        text = f"{what} were cut from its history"
+        found.append(Mutant(_Compiled(source, function), line, text))
     return found
 
 
-def _is_read(node: ast.AST) -> bool:
-    return not isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del))
+_VALUES = (ast.Call, ast.BinOp, ast.Subscript)
+_CARRIED = "what a loop hands from one turn to the next"
 
 
-def _carried(definition: ast.FunctionDef) -> set[str]:
-    """Names that a loop hands from one turn to the next: set before it, and again within."""
-    found: set[str] = set()
-    for loop in ast.walk(definition):
-        if isinstance(loop, (ast.For, ast.While)):
-            within = {n.id for n in ast.walk(loop) if isinstance(n, ast.Name) and not _is_read(n)}
-            before = {
-                n.id
-                for n in ast.walk(definition)
-                if isinstance(n, ast.Name) and not _is_read(n) and n.lineno < loop.lineno
-            }
-            found |= within & before
-    return found
+def _detached(node: ast.expr) -> ast.expr:
+    return ast.Call(ast.Attribute(node, "detach", ast.Load()), [], [])
 
 
-def _words_of_a_cut(node: ast.AST, arguments: Names, carried: Collection[str]) -> str:
+def _words_of_a_value(node: ast.expr, arguments: Names) -> str:
     if isinstance(node, ast.Name) and node.id in arguments:
-        return f"`{node.id}` were cut from its history in one place"
-    if isinstance(node, ast.Name) and node.id in carried:
-        return "what a loop hands from one turn to the next were cut from its history"
+        return f"`{node.id}`, in one of its places,"
     if isinstance(node, ast.Call):
-        return f"the result of `{ast.unparse(node.func).split('.')[-1]}` were cut from its history"
-    return f"a value on the way were cut from its history{about(arguments, node)}"
+        return f"the result of `{ast.unparse(node.func).split('.')[-1]}`"
+    return f"a value on the way{about(arguments, node)}{',' if about(arguments, node) else ''}"
+
+
+def _written(tree: ast.AST) -> set[str]:
+    """Names that are given a value."""
+    names = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
+    return {name.id for name in names if isinstance(name.ctx, ast.Store)}
+
+
+def _carried(definition: ast.FunctionDef) -> Iterator[ast.Name]:
+    """Where a loop reads what it was handed by the turn before: a name that it writes later."""
+    for loop in ast.walk(definition):
+        if not isinstance(loop, (ast.For, ast.While)):
+            continue
+        waiting = set().union(*map(_written, loop.body))
+        for statement in loop.body:
+            names = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+            yield from (n for n in names if isinstance(n.ctx, ast.Load) and n.id in waiting)
+            if isinstance(statement, ast.Assign):
+                waiting -= _written(statement)
 
 
 def _definition(function: Callable[..., Any]) -> ast.FunctionDef | None:
