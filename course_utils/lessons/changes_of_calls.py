@@ -20,7 +20,8 @@ from course_utils.lessons.change_words import (
 )
 
 
-def _call_name(node: ast.Call) -> str:
+def call_name(node: ast.Call) -> str:
+    """The name of what is called, without the module or the value that it belongs to."""
     if isinstance(node.func, ast.Attribute):
         return node.func.attr
     return node.func.id if isinstance(node.func, ast.Name) else ""
@@ -36,11 +37,16 @@ def _is_method(node: ast.Call) -> bool:
     )
 
 
+def without_call(node: ast.Call) -> ast.expr | None:
+    """What a call is made of or made with: what is left where the call is left out."""
+    return node.func.value if _is_method(node) else next(iter(node.args), None)
+
+
 def changes_of_call(node: ast.Call, arguments: Names) -> Iterator[Change]:
     """Calls left out or exchanged, other axes, arguments exchanged or left out, shorter loops."""
-    name = _call_name(node)
+    name = call_name(node)
     place = about(arguments, node)
-    inner = node.func.value if _is_method(node) else next(iter(node.args), None)
+    inner = without_call(node)
     if name in DROPPED and inner is not None and not isinstance(inner, ast.Starred):
         yield Change(inner, f"{DROPPED[name]} were missing{place}")
     for other in EXCHANGED.get(name, ()):
@@ -52,6 +58,7 @@ def changes_of_call(node: ast.Call, arguments: Names) -> Iterator[Change]:
         yield Change(new, f"`{other}` stood where `{name}` belongs{place}")
     if name in DROPPED and inner is not None and len(_terms(inner)) > 1:
         yield from _of_terms(node, _terms(inner), name, place)
+    yield from _outside(node, inner, name, place)
     if name in ALONG_AXIS and _is_method(node) and not node.args and not node.keywords:
         for axis, words in ((-1, "row by row"), (0, "column by column")):
             keep = ast.keyword("keepdim", ast.Constant(True))
@@ -66,6 +73,22 @@ def changes_of_call(node: ast.Call, arguments: Names) -> Iterator[Change]:
     yield from _call_arguments(node, name, place)
     if name == "range":
         yield from _ranges(node)
+
+
+def _outside(node: ast.Call, inner: ast.expr | None, name: str, place: str) -> Iterator[Change]:
+    """A call after another one, or after a product or a division, changes places with it."""
+    if not _is_method(node) or node.args or node.keywords:
+        return
+    if isinstance(inner, ast.Call) and _is_method(inner) and not inner.args + inner.keywords:
+        first = call_name(inner)
+        if not {name, first} <= {*EXCHANGED, "abs", "sqrt"}:
+            return
+        new = _around(inner, _around(node, inner.func.value))
+        yield Change(new, f"`{name}` came before `{first}` and not after it{place}")
+    if isinstance(inner, ast.BinOp) and isinstance(inner.op, (ast.Mult, ast.Div)):
+        kind = "a division" if isinstance(inner.op, ast.Div) else "a product"
+        new = ast.BinOp(_around(node, inner.left), inner.op, inner.right)
+        yield Change(new, f"{kind} came after `{name}` and not before it{place}")
 
 
 def _terms(node: ast.expr) -> list[ast.expr]:

@@ -184,7 +184,8 @@ def _ignored(answer: Answer, end: float) -> Diagnosis | None:
     if not _valued(answer):
         return None
     values = any(fault.kind == "value" for i in answer.failing for fault in answer.faults[i])
-    chosen = answer.failing[:MOST_CASES_FOR_ALTERED_ARGUMENTS]
+    valued = [i for i in answer.failing if answer.outcomes[i].run.error is None]
+    chosen = valued[:MOST_CASES_FOR_ALTERED_ARGUMENTS]
     if not values:
         return None
     name = ignored_argument(answer.bench, answer.function, answer.outcomes, chosen)

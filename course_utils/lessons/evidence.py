@@ -208,6 +208,7 @@ def named_sizes(arguments: Arguments) -> dict[str, float]:
         found["the longest length"] = max(lengths)
         found["the shortest length"] = min(lengths)
         found["the number of real steps"] = sum(lengths)
+        found["the number of sequences that are not empty"] = sum(n > 0 for n in lengths)
         found["the number of pads"] = len(lengths) * max(lengths) - sum(lengths)
         found["the number of steps, pads included"] = len(lengths) * max(lengths)
     for mask in masks:

@@ -87,15 +87,12 @@ def row_by_row(part: Part, reference: Callable[..., Any], names: Sequence[str] =
     """
     if not part.telling or not part.same_shapes or part.subject.startswith("The gradient"):
         return None
-    if any(pair.expected.dim() for pair in part.pairs):
-        return None
     found = [_of_rows(pair.arguments, reference, part.name, names) for pair in part.pairs]
-    if any(rows is None for rows in found):
+    pairs = list(zip(part.pairs, found, strict=True))
+    if any(rows is None or rows.shape[1:] != pair.expected.shape for pair, rows in pairs):
         return None
     for words, make in (("mean", torch.mean), ("sum", torch.sum)):
-        if all(
-            same(p.got, make(rows).to(p.got)) for p, rows in zip(part.pairs, found, strict=True)
-        ):
+        if all(same(p.got, make(rows, 0).to(p.got)) for p, rows in pairs):
             row = "row" if lengths_in(part.pairs[0].arguments) is None else "sequence"
             return f"is the {words} of what each {row} has by itself"
     return None
@@ -113,10 +110,11 @@ def _of_rows(
         row = {name: v[i : i + 1] if _is_batch(v) else v for name, v in arguments.items()}
         whole = run_case(reference, Case("", (), _detached(row), gradients=False)).value
         value = parts_of(whole, names).get(name)
-        number = torch.as_tensor(value, dtype=torch.float64) if _is_number(value) else None
-        if number is not None and not number.isnan():
+        number = torch.as_tensor(value).double() if _is_number(value) else None
+        if number is not None and not number.isnan().any():
             found.append(number)
-    return torch.stack(found).detach() if found else None
+    alike = {number.shape for number in found}
+    return torch.stack(found).detach() if len(alike) == 1 else None
 
 
 def _is_batch(value: Any) -> bool:
@@ -124,7 +122,9 @@ def _is_batch(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) or (isinstance(value, Tensor) and value.dim() == 0)
+    return isinstance(value, (int, float)) or (
+        isinstance(value, Tensor) and value.layout == torch.strided
+    )
 
 
 def _detached(arguments: Mapping[str, Any]) -> dict[str, Any]:

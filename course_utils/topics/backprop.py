@@ -185,6 +185,7 @@ class Formula:
 
 
 _CUBES = Formula("lambda x: (x**3).sum()", lambda x: (x**3).sum())
+_RUNNING = Formula("lambda x: (x.cumsum(-1) ** 3).sum()", lambda x: (x.cumsum(-1) ** 3).sum())
 _WAVES = Formula(
     "lambda x: (x.sin() * x.flatten()[0].exp()).sum()",
     lambda x: (x.sin() * x.flatten()[0].exp()).sum(),
@@ -202,6 +203,7 @@ def _() -> list[Case]:
         case("a sum of cubes", _CUBES, 2, epsilon=1e-3),
         case("one entry", _WAVES, 1, epsilon=1e-3),
         case("a matrix", _WAVES, 2, 3, epsilon=1e-3),
+        case("a running sum along the rows", _RUNNING, 3, 2, epsilon=1e-3),
         case("a product", _PRODUCT, 3, epsilon=1e-4),
         case("a long way up and down", _CUBES, 3, epsilon=0.5),
         case("three axes, the usual epsilon", _CUBES, 2, 2, 2),
@@ -214,7 +216,7 @@ def _(draw: Draw) -> Case:
     shape = [draw.integer(1, 3) for _ in range(draw.integer(1, 3))]
     x = draw.normal(*shape, dtype=draw.choice([torch.float32, torch.float64]))
     options = {} if draw.chance(0.3) else {"epsilon": draw.choice([1e-4, 0.1, 0.5])}
-    return Case("", (draw.choice([_CUBES, _WAVES, _PRODUCT]), x), options)
+    return Case("", (draw.choice([_CUBES, _WAVES, _PRODUCT, _RUNNING]), x), options)
 
 
 @numerical_gradient_by_hand.trait("`epsilon` is 0.1 or more")
@@ -322,6 +324,12 @@ def _(draw: Draw) -> Case:
     b, f, h = draw.integer(1, 4), draw.integer(1, 3), draw.integer(1, 3)
     weight, x = draw.normal(h, f), draw.normal(b, f)
     return Case("", (weight.requires_grad_(), x.requires_grad_()))
+
+
+scaled_loss.equivalent(
+    "hidden = torch.tanh(weight @ x.T)",
+    because="It is the same, transposed, and neither the largest number nor the mean minds.",
+)
 
 
 @scaled_loss.wrong(

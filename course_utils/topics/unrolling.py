@@ -198,6 +198,10 @@ def _(x: torch.Tensor) -> bool:
 
 
 bptt_by_hand.equivalent(
+    "from_later = through_tanh.T @ w_h",
+    because="A vector times a matrix is the transposed matrix times the vector.",
+)
+bptt_by_hand.equivalent(
     "before = states[t - 1] if t > 0 else torch.zeros_like(states[-1])",
     because="All states have the same shape, and it alone is used.",
 )
