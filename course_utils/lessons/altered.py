@@ -125,6 +125,13 @@ def _of_one(name: str, value: Any, defaults: Mapping[str, Any]) -> Iterator[tupl
         yield f"`{name}` were not used", lambda _: default
     if isinstance(value, Tensor):
         yield from _of_tensor(name, value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield f"`{name}` were 1, whatever is given", lambda _: 1
+        yield f"`{name}` were one larger than it is", lambda v: v + 1
+        yield f"`{name}` were one smaller than it is", lambda v: v - 1
+    elif isinstance(value, float):
+        yield f"`{name}` were twice as large as it is", lambda v: 2 * v
+        yield f"`{name}` were half as large as it is", lambda v: v / 2
     elif isinstance(value, (list, tuple)) and value and isinstance(value[0], (Tensor, int)):
         yield f"`{name}` were in reverse order", lambda v: type(v)(reversed(v))
         if isinstance(value[0], Tensor):

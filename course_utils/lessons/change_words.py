@@ -50,7 +50,7 @@ SIGNS: dict[type, str] = {
     ast.And: "and", ast.Or: "or",
 }  # fmt: skip
 OPERATORS: dict[type, tuple[type, ...]] = {
-    ast.Add: (ast.Sub,),
+    ast.Add: (ast.Sub, ast.Mult),
     ast.Sub: (ast.Add,),
     ast.Mult: (ast.Div,),
     ast.Div: (ast.Mult, ast.FloorDiv),

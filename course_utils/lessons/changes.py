@@ -36,17 +36,9 @@ def changes_of(
             yield from changes(node, arguments)
 
 
-def substitutions(node: ast.AST, arguments: Mapping[str, str]) -> Iterator[Change]:
-    """Another argument of the same kind where one belongs."""
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in arguments:
-        for other, kind in arguments.items():
-            if other != node.id and kind == arguments[node.id]:
-                text = f"`{other}` stood in one place where `{node.id}` belongs"
-                yield Change(ast.Name(other, ast.Load()), text)
-
-
 def _compare(node: ast.Compare, arguments: Names) -> Iterator[Change]:
     place = about(arguments, node)
+    yield from _multiples(node, place)
     for i, sign in enumerate(node.ops):
         for other in COMPARISONS.get(type(sign), ()):
             new = copy.deepcopy(node)
@@ -54,9 +46,25 @@ def _compare(node: ast.Compare, arguments: Names) -> Iterator[Change]:
             yield Change(new, f"`{SIGNS[type(sign)]}` were `{SIGNS[other]}`{place}")
 
 
+def _multiples(node: ast.Compare, place: str) -> Iterator[Change]:
+    """What happens at each multiple of a number: only at the number, or from it on."""
+    rest = node.left
+    if not (isinstance(rest, ast.BinOp) and isinstance(rest.op, ast.Mod)):
+        return
+    if isinstance(node.ops[0], ast.Eq) and _is_number(node.comparators[0], 0):
+        for sign, when in (
+            (ast.Eq, "once and never again"),
+            (ast.GtE, "at every turn from there on"),
+            (ast.Gt, "at every turn after it"),
+        ):
+            new = ast.Compare(rest.left, [sign()], [rest.right])
+            yield Change(new, f"what belongs at each multiple happened {when}{place}")
+
+
 def _operation(node: ast.BinOp, arguments: Names) -> Iterator[Change]:
     sign = type(node.op)
     place = about(arguments, node)
+    yield from _derivative(node, place)
     for other in OPERATORS.get(sign, ()):
         new = ast.BinOp(node.left, other(), node.right)
         yield Change(new, f"a `{SIGNS[sign]}` were a `{SIGNS[other]}`{place}")
@@ -68,7 +76,16 @@ def _operation(node: ast.BinOp, arguments: Names) -> Iterator[Change]:
         power = "the square" if _is_number(node.right, 2) else "a power"
         yield Change(node.left, f"{power} were missing{place}")
         return
-    if sign in KINDS:
+    if sign is ast.MatMult:
+        for side in ("left", "right"):
+            if getattr(getattr(node, side), "attr", "") not in ("T", "mT"):
+                new = copy.copy(node)
+                setattr(new, side, ast.Attribute(getattr(node, side), "mT", ast.Load()))
+                yield Change(new, f"a matrix were transposed that belongs as it is{place}")
+    if sign in (ast.Div, ast.FloorDiv):
+        yield Change(node.left, f"a division were missing{about(arguments, node.right)}")
+        yield Change(node.right, f"what a division divides were missing{place}")
+    elif sign in KINDS:
         part, whole = KINDS[sign]
         for kept, lost in ((node.left, node.right), (node.right, node.left)):
             where = about(arguments, lost).replace(", where", ", the one where")
@@ -77,6 +94,33 @@ def _operation(node: ast.BinOp, arguments: Names) -> Iterator[Change]:
                 done = "subtracted" if sign is ast.Sub else "added"
                 text = f"the number that is {done} were missing{about(arguments, kept)}"
             yield Change(kept, text)
+
+
+def _derivative(node: ast.BinOp, place: str) -> Iterator[Change]:
+    """What stands for `1 - output**2`, the derivative of a `tanh` by what comes out of it."""
+    if is_derivative(node):
+        output = node.right.left
+        sigmoid = ast.BinOp(output, ast.Mult(), ast.BinOp(node.left, ast.Sub(), output))
+        text = "the derivative of a sigmoid stood where that of `tanh` belongs"
+        yield Change(sigmoid, f"{text}{place}")
+        again = ast.parse(f"1 - torch.tanh({ast.unparse(output)}) ** 2", mode="eval").body
+        yield Change(again, f"`tanh` were applied once more in its own derivative{place}")
+    if isinstance(node.op, ast.Mult):
+        for kept, lost in ((node.left, node.right), (node.right, node.left)):
+            if is_derivative(lost):
+                yield Change(kept, f"the derivative of one `tanh` were missing{place}")
+
+
+def is_derivative(node: ast.AST) -> bool:
+    """Whether it reads `1 - output**2`."""
+    return (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Sub)
+        and _is_number(node.left, 1)
+        and isinstance(node.right, ast.BinOp)
+        and isinstance(node.right.op, ast.Pow)
+        and _is_number(node.right.right, 2)
+    )
 
 
 def _regrouped(node: ast.BinOp, place: str) -> Iterator[Change]:
@@ -162,7 +206,16 @@ def _bool_operation(node: ast.BoolOp, arguments: Names) -> Iterator[Change]:
 def _choice(node: ast.IfExp, arguments: Names) -> Iterator[Change]:
     place = about(arguments, node.test)
     for kept in (node.body, node.orelse):
-        yield Change(kept, f"a special case were missing, a condition always the same{place}")
+        text = "a special case were missing, a condition always the same"
+        if any(isinstance(n, ast.Subscript) and _is_before(n.slice) for n in ast.walk(kept)):
+            text = (
+                "a special case were missing: before the first entry comes index -1, the last one"
+            )
+        yield Change(kept, f"{text}{place}")
+
+
+def _is_before(index: ast.AST) -> bool:
+    return isinstance(index, ast.BinOp) and isinstance(index.op, ast.Sub)
 
 
 def _subscript(node: ast.Subscript, arguments: Names) -> Iterator[Change]:

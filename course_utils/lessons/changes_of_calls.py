@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 
 from course_utils.lessons.change_words import (
     ALONG_AXIS,
@@ -20,7 +21,8 @@ from course_utils.lessons.change_words import (
 )
 
 
-def _call_name(node: ast.Call) -> str:
+def call_name(node: ast.Call) -> str:
+    """The name of what is called, without the module or the value that it belongs to."""
     if isinstance(node.func, ast.Attribute):
         return node.func.attr
     return node.func.id if isinstance(node.func, ast.Name) else ""
@@ -36,11 +38,16 @@ def _is_method(node: ast.Call) -> bool:
     )
 
 
+def without_call(node: ast.Call) -> ast.expr | None:
+    """What a call is made of or made with: what is left where the call is left out."""
+    return node.func.value if _is_method(node) else next(iter(node.args), None)
+
+
 def changes_of_call(node: ast.Call, arguments: Names) -> Iterator[Change]:
     """Calls left out or exchanged, other axes, arguments exchanged or left out, shorter loops."""
-    name = _call_name(node)
+    name = call_name(node)
     place = about(arguments, node)
-    inner = node.func.value if _is_method(node) else next(iter(node.args), None)
+    inner = without_call(node)
     if name in DROPPED and inner is not None and not isinstance(inner, ast.Starred):
         yield Change(inner, f"{DROPPED[name]} were missing{place}")
     for other in EXCHANGED.get(name, ()):
@@ -50,12 +57,9 @@ def changes_of_call(node: ast.Call, arguments: Names) -> Iterator[Change]:
         else:
             new.func.id = other
         yield Change(new, f"`{other}` stood where `{name}` belongs{place}")
-    if name in DROPPED and isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Add):
-        for terms in ((0,), (1,), (0, 1)):
-            sides = [_around(node, s) if i in terms else s for i, s in enumerate(_sides(inner))]
-            which = "each term" if len(terms) == 2 else "one term"
-            text = f"`{name}` reached {which} of a sum and not the sum{place}"
-            yield Change(ast.BinOp(sides[0], inner.op, sides[1]), text)
+    if name in DROPPED and inner is not None and len(_terms(inner)) > 1:
+        yield from _of_terms(node, _terms(inner), name, place)
+    yield from _outside(node, inner, name, place)
     if name in ALONG_AXIS and _is_method(node) and not node.args and not node.keywords:
         for axis, words in ((-1, "row by row"), (0, "column by column")):
             keep = ast.keyword("keepdim", ast.Constant(True))
@@ -81,8 +85,43 @@ def changes_of_call(node: ast.Call, arguments: Names) -> Iterator[Change]:
         yield from _ranges(node)
 
 
-def _sides(node: ast.BinOp) -> tuple[ast.expr, ast.expr]:
-    return node.left, node.right
+def _outside(node: ast.Call, inner: ast.expr | None, name: str, place: str) -> Iterator[Change]:
+    """A call after another one, or after a product or a division, changes places with it."""
+    if not _is_method(node) or node.args or node.keywords:
+        return
+    if isinstance(inner, ast.Call) and _is_method(inner) and not inner.args + inner.keywords:
+        first = call_name(inner)
+        if not {name, first} <= {*EXCHANGED, "abs", "sqrt"}:
+            return
+        new = _around(inner, _around(node, inner.func.value))
+        yield Change(new, f"`{name}` came before `{first}` and not after it{place}")
+    if isinstance(inner, ast.BinOp) and isinstance(inner.op, (ast.Mult, ast.Div)):
+        kind = "a division" if isinstance(inner.op, ast.Div) else "a product"
+        new = ast.BinOp(_around(node, inner.left), inner.op, inner.right)
+        yield Change(new, f"{kind} came after `{name}` and not before it{place}")
+
+
+def _terms(node: ast.expr) -> list[ast.expr]:
+    """The terms of a sum; another expression is the only term of itself."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return [*_terms(node.left), node.right]
+    return [node]
+
+
+def _sum(terms: Sequence[ast.expr]) -> ast.expr:
+    return functools.reduce(lambda one, other: ast.BinOp(one, ast.Add(), other), terms)
+
+
+def _of_terms(call: ast.Call, terms: Sequence[ast.expr], name: str, place: str) -> Iterator[Change]:
+    """A call of a sum reaches each term by itself, all but one, or one alone."""
+    each = _sum([_around(call, term) for term in terms])
+    yield Change(each, f"`{name}` reached each term of a sum and not the sum{place}")
+    for i, term in enumerate(terms):
+        others = _sum([*terms[:i], *terms[i + 1 :]])
+        text = f"`{name}` reached a part of a sum and not the sum{place}"
+        yield Change(ast.BinOp(_around(call, others), ast.Add(), term), text)
+        if len(terms) > 2:
+            yield Change(ast.BinOp(_around(call, term), ast.Add(), others), text)
 
 
 def _around(call: ast.Call, inner: ast.expr) -> ast.Call:

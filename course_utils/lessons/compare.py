@@ -23,7 +23,7 @@ def difference(
     tensor without axes, and such a tensor for a number.
     """
     if got is None and expected is not None:
-        return f"{name} is None: is a `return` missing?"
+        return f"{name} is None" + ("" if "[" in name else ": is a `return` missing?")
     if isinstance(expected, Tensor):
         return _tensor_difference(_as_tensor(got, expected, exact), expected, name, exact)
     if isinstance(expected, (list, tuple)):
@@ -64,6 +64,8 @@ def _kind(value: Any) -> str:
 
 def _number_difference(got: Any, expected: float, name: str) -> str | None:
     if isinstance(got, Tensor):
+        if got.dim():
+            return f"{name} is a tensor of shape {tuple(got.shape)}, expected one number"
         return f"{name} is a tensor, expected a plain number: `.item()` makes it one"
     wanted = (int,) if isinstance(expected, int) else (int, float)
     if isinstance(got, bool) or not isinstance(got, wanted):

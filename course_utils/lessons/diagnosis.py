@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 from course_utils.lessons.altered import as_if, as_if_part, ignored_argument
 from course_utils.lessons.compare import same
+from course_utils.lessons.entries import Exercise
 from course_utils.lessons.evidence import Part, parts_of
 from course_utils.lessons.faults import Fault, evidence_of
-from course_utils.lessons.mutants import mutants_of
+from course_utils.lessons.mutants import Mutant, cuts_of, mutants_of
 from course_utils.lessons.running import Outcome, same_outcome
 from course_utils.lessons.solutions import Wrong
 from course_utils.lessons.sources import row_by_row
@@ -67,7 +68,7 @@ def diagnose(answer: Answer, patience: float) -> Diagnosis | None:
     count, wrong = _most_explaining(answer)
     if wrong is not None and count == len(answer.failing):
         return Diagnosis("belief", wrong.explanation, wrong)
-    for search in (_strong, _altered, _mutant, _altered_part, _ignored, _weak):
+    for search in (_strong, _altered, _cut, _mutant, _altered_part, _ignored, _weak):
         if time.thread_time() < end and (found := search(answer, end)) is not None:
             return found
     if wrong is not None and 2 * count >= len(answer.failing):
@@ -108,18 +109,20 @@ def _alike(mine: Outcome, theirs: Outcome, right: Outcome, exact: Sequence[str])
 def _strong(answer: Answer, end: float) -> Diagnosis | None:
     text = strong_symptom(answer.parts)
     if text is None and (whole := [part for part in answer.parts if part.failing]):
-        text = _row_by_row(whole[0], answer.bench.exercise.reference)
+        text = _row_by_row(whole[0], answer.bench.exercise)
     return Diagnosis("symptom", text) if text else None
 
 
-def _row_by_row(part: Part, reference: Callable[..., Any]) -> str | None:
+def _row_by_row(part: Part, exercise: Exercise) -> str | None:
     """One number made of the rows' own numbers, at least where it is a number."""
-    if rows := row_by_row(part, reference):
+    names = exercise.solution.parts
+    if rows := row_by_row(part, exercise.reference, names):
         return f"{part.subject} {rows}."
     if not part.same_shapes:
         return None
     finite = replace(part, pairs=[pair for pair in part.pairs if pair.got.isfinite().all()])
-    rows = row_by_row(finite, reference) if len(finite.pairs) < len(part.pairs) else None
+    fewer = len(finite.pairs) < len(part.pairs)
+    rows = row_by_row(finite, exercise.reference, names) if fewer else None
     return f"Where it is a number, your result {rows}." if rows else None
 
 
@@ -156,7 +159,21 @@ def _mutant(answer: Answer, end: float) -> Diagnosis | None:
     """The mutant of the solution that makes the same of every case."""
     if not _valued(answer, 2):
         return None
-    for mutant in mutants_of(answer.bench.exercise.reference):
+    return _first_alike(answer, mutants_of(answer.bench.exercise.reference), end)
+
+
+def _cut(answer: Answer, end: float) -> Diagnosis | None:
+    """Where the history was lost, if gradients arrive, and not the right ones."""
+    faults = [fault for i in answer.failing for fault in answer.faults[i]]
+    if any(f.kind not in ("gradient", "history") for f in faults) or not any(
+        f.part for f in faults
+    ):
+        return None
+    return _first_alike(answer, cuts_of(answer.bench.exercise.reference), end)
+
+
+def _first_alike(answer: Answer, mutants: Sequence[Mutant], end: float) -> Diagnosis | None:
+    for mutant in mutants:
         if time.thread_time() > end:
             return None
         if _same_everywhere(answer, mutant.function):
@@ -188,7 +205,8 @@ def _ignored(answer: Answer, end: float) -> Diagnosis | None:
     if not _valued(answer):
         return None
     values = any(fault.kind == "value" for i in answer.failing for fault in answer.faults[i])
-    chosen = answer.failing[:MOST_CASES_FOR_ALTERED_ARGUMENTS]
+    valued = [i for i in answer.failing if answer.outcomes[i].run.error is None]
+    chosen = valued[:MOST_CASES_FOR_ALTERED_ARGUMENTS]
     if not values:
         return None
     name = ignored_argument(answer.bench, answer.function, answer.outcomes, chosen)
@@ -224,8 +242,10 @@ def _what_is_right(answer: Answer) -> str:
     kinds = {fault.kind for fault in faults}
     if kinds <= {"gradient", "history"}:
         leaves = list(dict.fromkeys(f.part.split("[")[0] for f in faults if f.part))
-        which = _listed(leaves) if leaves else ""
-        return f"Your values are right, the gradient {f'of {which} ' if which else ''}is not"
+        which = f" of {_listed(leaves)}" if leaves else ""
+        gradient = "gradients" if len(leaves) > 1 else "gradient"
+        verb = "are" if len(leaves) > 1 else "is"
+        return f"Your values are right, the {gradient}{which} {verb} not"
     names = _part_names(answer)
     wrong = {fault.part for fault in faults}
     if kinds != {"value"} or len(names) < 2 or not wrong <= set(names) or wrong == set(names):
@@ -239,7 +259,8 @@ def _part_names(answer: Answer) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return " and ".join(f"`{name}`" for name in names)
+    *first, last = [f"`{name}`" for name in names]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def other_names(answer: Answer, shown: int) -> tuple[str, ...]:

@@ -189,7 +189,7 @@ def lengths_in(arguments: Arguments) -> list[int] | None:
     if isinstance(lengths, (list, tuple)) and all(isinstance(n, int) for n in lengths):
         return list(lengths)
     for value in arguments.values():
-        if isinstance(value, (list, tuple)) and value and all(_is_sequence(v) for v in value):
+        if _is_list_of_sequences(value):
             return [len(sequence) for sequence in value]
     return None
 
@@ -208,6 +208,7 @@ def named_sizes(arguments: Arguments) -> dict[str, float]:
         found["the longest length"] = max(lengths)
         found["the shortest length"] = min(lengths)
         found["the number of real steps"] = sum(lengths)
+        found["the number of sequences that are not empty"] = sum(n > 0 for n in lengths)
         found["the number of pads"] = len(lengths) * max(lengths) - sum(lengths)
         found["the number of steps, pads included"] = len(lengths) * max(lengths)
     for name, value in arguments.items():
@@ -220,8 +221,9 @@ def named_sizes(arguments: Arguments) -> dict[str, float]:
         found["the number of pads"] = int((~mask).sum())
         found["the number of steps, pads included"] = mask.numel()
     steps = masks[0].numel() if masks and masks[0].dim() == 2 else 0
+    lists = [name for name, value in arguments.items() if _is_list_of_sequences(value)]
     for name, value in arguments.items():
-        found |= dict(_own_sizes(name, value))
+        found |= dict(_own_sizes(name, value, f" of `{name}`" if len(lists) > 1 else ""))
         numbers = isinstance(value, Tensor) and value.dtype != torch.bool
         if steps and numbers and value.shape[:2] == masks[0].shape:
             features = value.numel() // steps
@@ -248,11 +250,18 @@ def _sizes_of_batches(name: str, value: Any) -> dict[str, float]:
     }
 
 
-def _own_sizes(name: str, value: Any) -> Iterator[tuple[str, float]]:
+def _is_list_of_sequences(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and bool(value) and all(map(_is_sequence, value))
+
+
+def _own_sizes(name: str, value: Any, of: str) -> Iterator[tuple[str, float]]:
+    """An argument's sizes; ``of`` tells lists of sequences from each other, where there are two."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         yield f"`{name}`", value
-    if isinstance(value, (list, tuple)) and value and all(_is_sequence(v) for v in value):
-        yield "the number of features", value[0].shape[-1]
+    if _is_list_of_sequences(value):
+        if value[0].dim() > 1:
+            yield f"the number of features{of}", value[0].shape[-1]
+        yield f"the number of all entries{of or f' of `{name}`'}", sum(v.numel() for v in value)
     if isinstance(value, Tensor) and value.dtype != torch.bool and value.dim():
         if value.dim() == 3:
             yield "the number of sequences", value.shape[0]

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from course_utils.lessons.change_words import Change
-from course_utils.lessons.changes import changes_of, substitutions
+from course_utils.lessons.change_words import Change, Names, about
+from course_utils.lessons.changes import changes_of
+from course_utils.lessons.changes_of_names import off_by_one, other_values, substitutions
+from course_utils.lessons.wider_changes import wider_changes, written_names
 
 SHAPE_ONLY = ("shape", "dtype", "device", "new_zeros", "new_ones", "new_full", "size")
 MOST_TURNS = 10_000  # of all loops of one call together
@@ -51,7 +53,68 @@ def mutants_of(function: Callable[..., Any]) -> list[Mutant]:
         if source not in seen:
             seen.add(source)
             found.append(Mutant(_Compiled(source, function), line, change.text))
+    arguments = _arguments(definition)
+    for changed, statement, text in wider_changes(definition, arguments):
+        source = ast.unparse(ast.fix_missing_locations(changed))
+        if source not in seen:
+            seen.add(source)
+            line = ast.unparse(statement).splitlines()[0]
+            found.append(Mutant(_Compiled(source, function), line, text))
     return found
+
+
+@cache
+def cuts_of(function: Callable[..., Any]) -> list[Mutant]:
+    """The function with one value cut from its history, for each value on the way.
+
+    They make no difference to what is returned, only to its gradients.
+    """
+    definition = _definition(function)
+    if definition is None:
+        return []
+    arguments = _arguments(definition)
+    names = {*arguments, *written_names(definition)}
+    carried = set(map(id, _carried(definition)))
+    found = []
+    for place in _places(definition, definition):
+        node = place.node
+        value = node.id in names if isinstance(node, ast.Name) else isinstance(node, _VALUES)
+        if not value or isinstance(getattr(node, "ctx", None), ast.Store):
+            continue
+        source, line = _changed(definition, place, _detached(node))
+        what = _CARRIED if id(node) in carried else _words_of_a_value(node, arguments)
+        text = f"{what} were cut from its history"
+        found.append(Mutant(_Compiled(source, function), line, text))
+    return found
+
+
+_VALUES = (ast.Call, ast.BinOp, ast.Subscript)
+_CARRIED = "what a loop hands from one turn to the next"
+
+
+def _detached(node: ast.expr) -> ast.expr:
+    return ast.Call(ast.Attribute(node, "detach", ast.Load()), [], [])
+
+
+def _words_of_a_value(node: ast.expr, arguments: Names) -> str:
+    if isinstance(node, ast.Name) and node.id in arguments:
+        return f"`{node.id}`, in one of its places,"
+    if isinstance(node, ast.Call):
+        return f"the result of `{ast.unparse(node.func).split('.')[-1]}`"
+    return f"a value on the way{about(arguments, node)}{',' if about(arguments, node) else ''}"
+
+
+def _carried(definition: ast.FunctionDef) -> Iterator[ast.Name]:
+    """Where a loop reads what it was handed by the turn before: a name that it writes later."""
+    for loop in ast.walk(definition):
+        if not isinstance(loop, (ast.For, ast.While)):
+            continue
+        waiting = set().union(*map(written_names, loop.body))
+        for statement in loop.body:
+            names = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+            yield from (n for n in names if isinstance(n.ctx, ast.Load) and n.id in waiting)
+            if isinstance(statement, ast.Assign):
+                waiting -= written_names(statement)
 
 
 def _definition(function: Callable[..., Any]) -> ast.FunctionDef | None:
@@ -98,14 +161,45 @@ def _places(node: ast.AST, statement: ast.stmt) -> Iterator[_Place]:
 
 def _changes(definition: ast.FunctionDef) -> list[tuple[_Place, Change]]:
     """All changes and where, the most natural ones first: a search may run out of time."""
-    every = [*definition.args.posonlyargs, *definition.args.args, *definition.args.kwonlyargs]
-    arguments = {a.arg: ast.unparse(a.annotation) if a.annotation else "" for a in every}
+    arguments = _arguments(definition)
     defaults = _defaults(definition)
     places = list(_places(definition, definition))
     found = [(p, change) for p in places for change in changes_of(p.node, arguments, defaults)]
     shapes = {id(inner) for p in places if _reads_shape(p.node) for inner in ast.walk(p.node)}
     others = [place for place in places if id(place.node) not in shapes]
-    return found + [(p, change) for p in others for change in substitutions(p.node, arguments)]
+    found += [(p, change) for p in others for change in substitutions(p.node, arguments)]
+    names = written_names(definition)
+    for place in (p for p in others if isinstance(p.node, (ast.Name, ast.BinOp))):
+        known = {n for n in names if _is_written_before(definition, n, place.node)}
+        found += [(place, c) for c in other_values(place.node, known, arguments, place.parent)]
+    numbers = _turn_numbers(definition)
+    return found + [(p, c) for p in others for c in off_by_one(p.node, numbers, arguments)]
+
+
+def _arguments(definition: ast.FunctionDef) -> dict[str, str]:
+    """The names of the arguments, with their annotations."""
+    every = [*definition.args.posonlyargs, *definition.args.args, *definition.args.kwonlyargs]
+    return {a.arg: ast.unparse(a.annotation) if a.annotation else "" for a in every}
+
+
+def _turn_numbers(definition: ast.FunctionDef) -> set[str]:
+    """Names that hold the number of a loop's turn."""
+    found = set()
+    for loop in ast.walk(definition):
+        call = loop.iter if isinstance(loop, (ast.For, ast.comprehension)) else None
+        if call is None:
+            continue
+        counts = {ast.unparse(c.func) for c in ast.walk(call) if isinstance(c, ast.Call)}
+        target = loop.target.elts[0] if isinstance(loop.target, ast.Tuple) else loop.target
+        if counts & {"range", "enumerate"} and isinstance(target, ast.Name):
+            found.add(target.id)
+    return found
+
+
+def _is_written_before(definition: ast.FunctionDef, name: str, node: ast.AST) -> bool:
+    """Whether a name has a value at a node, as far as lines tell."""
+    names = (n for n in ast.walk(definition) if isinstance(n, ast.Name) and n.id == name)
+    return any(isinstance(n.ctx, ast.Store) and n.lineno < node.lineno for n in names)
 
 
 def _reads_shape(node: ast.AST) -> bool:

@@ -73,11 +73,36 @@ def nothing_but_zeros(part: Part) -> str | None:
     return "is zero everywhere, in every case that fails"
 
 
+def zeros_in_some_places(part: Part) -> str | None:
+    """Right numbers, and zeros where others are expected."""
+    if not part.same_shapes or part.failing[0].got.dtype == torch.bool:
+        return None
+    wrong = [(pair, ~pair.got.isclose(pair.expected.to(pair.got))) for pair in part.failing]
+    if any(pair.got[places].any() for pair, places in wrong):
+        return None
+    right = sum(int((~places & (pair.expected != 0)).sum()) for pair, places in wrong)
+    if right < 3:
+        return None
+    back = ": nothing comes back to these" if part.subject.startswith("The gradient") else ""
+    return f"is right in some places and zero in the others{back}"
+
+
 def no_way_back(part: Part) -> str | None:
     """A gradient of zeros where others are expected."""
     if not part.subject.startswith("The gradient") or nothing_but_zeros(part) is None:
         return None
     return "is zero: nothing comes back to it, its history is lost on the way"
+
+
+def named_number(part: Part) -> str | None:
+    """Another number than the expected one, which has a name in every case."""
+    if not part.same_shapes or any(pair.expected.dim() for pair in part.pairs):
+        return None
+    numbers = [pair.got.item() for pair in part.pairs]
+    if len(set(numbers)) < 3:
+        return None
+    name = _named(part, numbers, dict.items)
+    return f"is {name}" if name else None
 
 
 def named_factor(part: Part) -> str | None:

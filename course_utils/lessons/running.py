@@ -91,7 +91,15 @@ def _copied(value: Any) -> Any:
         return type(value)(_copied(entry) for entry in value)
     if type(value) is dict:
         return {key: _copied(entry) for key, entry in value.items()}
-    return copy.deepcopy(value)
+    return _copied_module(value) if isinstance(value, nn.Module) else copy.deepcopy(value)
+
+
+def _copied_module(module: nn.Module) -> nn.Module:
+    """A copy whose parameters hold the same gradients: ``deepcopy`` leaves them behind."""
+    copied = copy.deepcopy(module)
+    for mine, theirs in zip(copied.parameters(), module.parameters(), strict=True):
+        mine.grad = None if theirs.grad is None else theirs.grad.clone()
+    return copied
 
 
 def _snapshot(value: Any) -> Any:

@@ -27,7 +27,7 @@ def other_shape(part: Part) -> str | None:
         return found
     more = {p.got.dim() - p.expected.dim() for p in part.failing}
     if len(more) != 1:
-        return None
+        return "holds the right numbers in another shape" if _all(part, _same_flat) else None
     difference = more.pop()
     if difference == 0:
         return _same_number_of_axes(part)
@@ -68,11 +68,21 @@ def _same_number_of_axes(part: Part) -> str | None:
         for more in (1, -1):
             if _all(part, lambda g, w, a=axis, m=more: g.shape[a] - w.shape[a] == m):
                 return _longer(part, axis, more)
-        if _all(part, lambda g, w, a=axis: g.shape[a] == 1 < w.shape[a]):
-            return _reduced(part, axis, "has", kept=True)
+        if _all(part, lambda g, w, a=axis: g.shape[a] == 1 < w.shape[a]) and (
+            found := _reduced(part, axis, "has", kept=True)
+        ):
+            return found
         if text := _beginning(part, axis):
             return text
+        if _all(part, lambda g, w, a=axis: _is_end(g, w, a)):
+            return f"holds only the last entries along axis {axis}; others are missing"
     return "holds the right numbers in another shape" if _all(part, _same_flat) else None
+
+
+def _is_end(got: Tensor, want: Tensor, axis: int) -> bool:
+    """Whether what came is the last part of what is expected."""
+    mine, whole = got.shape[axis], want.shape[axis]
+    return 0 < mine < whole and same(got, want.narrow(axis, whole - mine, mine))
 
 
 def _longer(part: Part, axis: int, more: int) -> str:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from course_utils.lessons.compare import same
-from course_utils.lessons.evidence import Arguments, Pair, Part, real_positions
+from course_utils.lessons.evidence import (
+    Arguments,
+    Pair,
+    Part,
+    lengths_in,
+    parts_of,
+    real_positions,
+)
 from course_utils.lessons.running import run_case
 from course_utils.lessons.solutions import Case
 
@@ -100,24 +107,27 @@ def _is_made_of_real(pair: Pair, name: str, make: Callable[[Tensor, Tensor], Ten
     return _is_made(pair, name, lambda a: make(a, real.steps))
 
 
-def row_by_row(part: Part, reference: Callable[..., Any]) -> str | None:
-    """One number for a batch that is the mean or the sum of its rows' own numbers."""
-    if not part.telling or not part.same_shapes or part.name:
+def row_by_row(part: Part, reference: Callable[..., Any], names: Sequence[str] = ()) -> str | None:
+    """One number for a batch that is the mean or the sum of its rows' own numbers.
+
+    ``names`` are those of the parts that the reference returns.
+    """
+    if not part.telling or not part.same_shapes or part.subject.startswith("The gradient"):
         return None
-    if any(pair.expected.dim() for pair in part.pairs):
-        return None
-    found = [_of_rows(pair.arguments, reference) for pair in part.pairs]
-    if any(rows is None for rows in found):
+    found = [_of_rows(pair.arguments, reference, part.name, names) for pair in part.pairs]
+    pairs = list(zip(part.pairs, found, strict=True))
+    if any(rows is None or rows.shape[1:] != pair.expected.shape for pair, rows in pairs):
         return None
     for words, make in (("mean", torch.mean), ("sum", torch.sum)):
-        if all(
-            same(p.got, make(rows).to(p.got)) for p, rows in zip(part.pairs, found, strict=True)
-        ):
-            return f"is the {words} of what each row has by itself"
+        if all(same(p.got, make(rows, 0).to(p.got)) for p, rows in pairs):
+            row = "row" if lengths_in(part.pairs[0].arguments) is None else "sequence"
+            return f"is the {words} of what each {row} has by itself"
     return None
 
 
-def _of_rows(arguments: Arguments, reference: Callable[..., Any]) -> Tensor | None:
+def _of_rows(
+    arguments: Arguments, reference: Callable[..., Any], name: str, names: Sequence[str]
+) -> Tensor | None:
     """What the solution makes of each row alone; rows without a result are left out."""
     sizes = {len(v) for v in arguments.values() if _is_batch(v)}
     if len(sizes) != 1:
@@ -125,11 +135,13 @@ def _of_rows(arguments: Arguments, reference: Callable[..., Any]) -> Tensor | No
     found = []
     for i in range(sizes.pop()):
         row = {name: v[i : i + 1] if _is_batch(v) else v for name, v in arguments.items()}
-        value = run_case(reference, Case("", (), _detached(row), gradients=False)).value
-        number = torch.as_tensor(value, dtype=torch.float64) if _is_number(value) else None
-        if number is not None and not number.isnan():
+        whole = run_case(reference, Case("", (), _detached(row), gradients=False)).value
+        value = parts_of(whole, names).get(name)
+        number = torch.as_tensor(value).double() if _is_number(value) else None
+        if number is not None and not number.isnan().any():
             found.append(number)
-    return torch.stack(found).detach() if found else None
+    alike = {number.shape for number in found}
+    return torch.stack(found).detach() if len(alike) == 1 else None
 
 
 def _is_batch(value: Any) -> bool:
@@ -137,7 +149,9 @@ def _is_batch(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) or (isinstance(value, Tensor) and value.dim() == 0)
+    return isinstance(value, (int, float)) or (
+        isinstance(value, Tensor) and value.layout == torch.strided
+    )
 
 
 def _detached(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from course_utils.lessons.relations import (
     exchanged_axes,
     named_distance,
     named_factor,
+    named_number,
     no_way_back,
     nothing_but_zeros,
     one_distance,
@@ -34,6 +35,7 @@ from course_utils.lessons.relations import (
     one_factor_a_row,
     other_order,
     other_places,
+    zeros_in_some_places,
 )
 from course_utils.lessons.shapes import (
     broadcast,
@@ -55,6 +57,7 @@ STRONG: tuple[Symptom, ...] = (
     other_list,
     no_way_back,
     changed_numbers,
+    named_number,
     named_factor,
     named_distance,
     other_order,
@@ -64,6 +67,7 @@ STRONG: tuple[Symptom, ...] = (
 WEAK: tuple[Symptom, ...] = (
     not_a_number,
     nothing_but_zeros,
+    zeros_in_some_places,
     other_groups,
     named_axis,
     one_factor,
@@ -154,6 +158,10 @@ def exchanged_parts(parts: Sequence[Part]) -> str | None:
     for one, other in combinations(failing, 2):
         if _stands_for(one, other) and _stands_for(other, one):
             return f"{one.subject} and {_small(other.subject)} stand in each other's place"
+    places = [(part, next((p for p in failing if _stands_for(part, p)), None)) for part in failing]
+    if len(failing) > 2 and all(other for _, other in places):
+        order = ", ".join(f"`{other.name}`" for _, other in places)
+        return f"Your results come in another order: {order}"
     return None
 
 

@@ -23,6 +23,8 @@ def traits_of(exercise: Exercise, arguments: Mapping[str, Any]) -> dict[str, boo
         given = {name: arguments.get(name) for name in wanted}
         found[trait.text] = bool(trait.holds(**given))
     parameters = inspect.signature(exercise.reference).parameters
+    if lengths := lengths_in(arguments):
+        found |= dict(_of_lengths(lengths))
     for name in [*parameters, *(n for n in arguments if n not in parameters)]:
         optional = name in parameters and parameters[name].default is not inspect.Parameter.empty
         if optional:
@@ -30,8 +32,6 @@ def traits_of(exercise: Exercise, arguments: Mapping[str, Any]) -> dict[str, boo
         if name in arguments:
             found |= dict(_of_value(name, arguments[name]))
     found |= dict(_of_pads(arguments))
-    if lengths := lengths_in(arguments):
-        found |= dict(_of_lengths(lengths))
     return found
 
 
@@ -100,8 +100,9 @@ def _of_numbers(name: str, value: Tensor) -> Iterator[tuple[str, bool]]:
     for axes in (1, 2, 3, 4):
         yield f"`{name}` has {axes} {'axis' if axes == 1 else 'axes'}", value.dim() == axes
     if value.dim() >= 1:
-        yield f"`{name}` has one row", value.shape[0] == 1
-        yield f"`{name}` has more than one row", value.shape[0] > 1
+        row = "entry" if value.dim() == 1 else "row"
+        yield f"`{name}` has one {row}", value.shape[0] == 1
+        yield f"`{name}` has more than one {row}", value.shape[0] > 1
     if value.dim() >= 2 and value.is_floating_point():
         which = "row" if value.dim() == 2 else "step"
         yield f"a {which} of `{name}` is zero", bool((value == 0).all(-1).any())

@@ -10,13 +10,18 @@ from torch import Tensor
 
 from course_utils import backprop
 from course_utils.lessons.case_inputs import random_tensors
+from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 
 Gradients = tuple[Tensor, Tensor, Tensor]
 Function = Callable[[Tensor], Tensor]
 
 
-@solution("backprop.layer_backward", careful=backprop.layer_backward)
+@solution(
+    "backprop.layer_backward",
+    careful=backprop.layer_backward,
+    parts=("grad_x", "grad_weight", "grad_bias"),
+)
 def layer_backward(
     grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -42,6 +47,12 @@ def _() -> list[Case]:
     ]
 
 
+@layer_backward.random
+def _(draw: Draw) -> Case:
+    b, f, h = draw.integer(1, 4), draw.integer(1, 3), draw.integer(1, 3)
+    return Case("", (draw.normal(b, h), draw.normal(b, f), draw.normal(h, f), draw.normal(h)))
+
+
 @layer_backward.wrong(
     "You send the gradient past the tanh unchanged: multiply it by the derivative, "
     "`1 - output**2`, first.",
@@ -59,49 +70,6 @@ def forgets_tanh(grad: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Gradi
 def squares_the_input_of_tanh(grad: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Gradients:
     through = grad * (1 - (x @ weight.T + bias) ** 2)
     return through @ weight, through.T @ x, through.sum(0)
-
-
-@layer_backward.wrong(
-    "You divide by the batch size: the incoming gradient already belongs to the loss, so the "
-    "examples' gradients are added.",
-    belief="A batch's gradient is always an average.",
-)
-def averages_the_batch(grad: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Gradients:
-    grad_x, grad_weight, grad_bias = layer_backward(grad, x, weight, bias)
-    return grad_x, grad_weight / len(x), grad_bias / len(x)
-
-
-@layer_backward.wrong(
-    "Your gradient for x goes through the transposed weight: the forward pass used `weight.T`, so "
-    "the way back uses `weight`.",
-    belief="The way back multiplies by the same matrix as the way there.",
-)
-def goes_back_through_the_transpose(
-    grad: Tensor, x: Tensor, weight: Tensor, bias: Tensor
-) -> Gradients:
-    through = grad * (1 - torch.tanh(x @ weight.T + bias) ** 2)
-    return through @ weight.T, through.T @ x, through.sum(0)
-
-
-@layer_backward.wrong(
-    "Your gradient for the weight is transposed: it must have the shape of the weight, (H, F).",
-    belief="Inputs come first in a product.",
-)
-def transposes_the_weight_gradient(
-    grad: Tensor, x: Tensor, weight: Tensor, bias: Tensor
-) -> Gradients:
-    grad_x, grad_weight, grad_bias = layer_backward(grad, x, weight, bias)
-    return grad_x, grad_weight.T, grad_bias
-
-
-@layer_backward.wrong(
-    "Your gradient for the bias keeps the batch axis: all examples use the same bias, so their "
-    "gradients are added.",
-    belief="Every example has a gradient of its own, for the bias too.",
-)
-def keeps_the_batch_axis(grad: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Gradients:
-    grad_x, grad_weight, _ = layer_backward(grad, x, weight, bias)
-    return grad_x, grad_weight, grad * (1 - torch.tanh(x @ weight.T + bias) ** 2)
 
 
 @solution("backprop.shared_layer_backward")
@@ -131,6 +99,12 @@ def _() -> list[Case]:
     ]
 
 
+@shared_layer_backward.random
+def _(draw: Draw) -> Case:
+    b, h = draw.integer(1, 4), draw.integer(1, 3)
+    return Case("", (draw.normal(b, h), draw.normal(b, h), draw.normal(h, h)))
+
+
 def _two_uses(grad: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """What the weight gets from its first and from its second use."""
     zero = torch.zeros_like(weight[0])
@@ -158,15 +132,6 @@ def stops_after_one_use(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 
 
 @shared_layer_backward.wrong(
-    "You take the mean of the two gradients: gradients of several uses are added.",
-    belief="A shared weight gets the average of its gradients.",
-)
-def averages_the_uses(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    first, second = _two_uses(grad, x, weight)
-    return (first + second) / 2
-
-
-@shared_layer_backward.wrong(
     "You count the second use twice: each use sends a gradient of its own.",
     belief="Two uses of the same weight send the same gradient.",
 )
@@ -185,7 +150,12 @@ def skips_the_second_tanh(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     return layer_backward(grad @ weight, x, weight, zero)[1] + second
 
 
-@solution("backprop.numerical_gradient", careful=backprop.numerical_gradient)
+@solution(
+    "backprop.numerical_gradient",
+    careful=backprop.numerical_gradient,
+    gradients=False,
+    exact=("dtype",),
+)
 def numerical_gradient_by_hand(function, x: torch.Tensor, epsilon: float = 1e-6) -> torch.Tensor:
     """Gradient of function at x by central differences, computed in float64."""
     flat = x.double().flatten()
@@ -215,6 +185,7 @@ class Formula:
 
 
 _CUBES = Formula("lambda x: (x**3).sum()", lambda x: (x**3).sum())
+_RUNNING = Formula("lambda x: (x.cumsum(-1) ** 3).sum()", lambda x: (x.cumsum(-1) ** 3).sum())
 _WAVES = Formula(
     "lambda x: (x.sin() * x.flatten()[0].exp()).sum()",
     lambda x: (x.sin() * x.flatten()[0].exp()).sum(),
@@ -232,10 +203,35 @@ def _() -> list[Case]:
         case("a sum of cubes", _CUBES, 2, epsilon=1e-3),
         case("one entry", _WAVES, 1, epsilon=1e-3),
         case("a matrix", _WAVES, 2, 3, epsilon=1e-3),
+        case("a running sum along the rows", _RUNNING, 3, 2, epsilon=1e-3),
         case("a product", _PRODUCT, 3, epsilon=1e-4),
+        case("a long way up and down", _CUBES, 3, epsilon=0.5),
         case("three axes, the usual epsilon", _CUBES, 2, 2, 2),
         case("the usual epsilon", _WAVES, 4),
     ]
+
+
+@numerical_gradient_by_hand.random
+def _(draw: Draw) -> Case:
+    shape = [draw.integer(1, 3) for _ in range(draw.integer(1, 3))]
+    x = draw.normal(*shape, dtype=draw.choice([torch.float32, torch.float64]))
+    options = {} if draw.chance(0.3) else {"epsilon": draw.choice([1e-4, 0.1, 0.5])}
+    return Case("", (draw.choice([_CUBES, _WAVES, _PRODUCT, _RUNNING]), x), options)
+
+
+@numerical_gradient_by_hand.trait("`epsilon` is 0.1 or more")
+def _(epsilon: float | None) -> bool:
+    return epsilon is not None and epsilon >= 0.1
+
+
+@numerical_gradient_by_hand.trait("`x` has more than one entry")
+def _(x: Tensor) -> bool:
+    return x.numel() > 1
+
+
+numerical_gradient_by_hand.equivalent(
+    "slopes = torch.ones_like(flat)", because="Every entry is written afterwards."
+)
 
 
 def _slopes(x: Tensor, slope: Callable[[Tensor, Tensor, int], Tensor]) -> Tensor:
@@ -255,18 +251,6 @@ def moves_to_one_side(function: Function, x: Tensor, epsilon: float = 1e-6) -> T
     def slope(flat: Tensor, one: Tensor, i: int) -> Tensor:
         up, here = (function(p.view(x.shape)) for p in (flat + epsilon * one, flat))
         return (up - here) / epsilon
-
-    return _slopes(x, slope)
-
-
-@numerical_gradient_by_hand.wrong(
-    "Your slopes are twice too large: from down to up is a way of two epsilons.",
-    belief="The step is epsilon, so divide by epsilon.",
-)
-def divides_by_one_epsilon(function: Function, x: Tensor, epsilon: float = 1e-6) -> Tensor:
-    def slope(flat: Tensor, one: Tensor, i: int) -> Tensor:
-        up, down = (function((flat + s * epsilon * one).view(x.shape)) for s in (1, -1))
-        return (up - down) / epsilon
 
     return _slopes(x, slope)
 
@@ -335,6 +319,19 @@ def _() -> list[Case]:
     return cases
 
 
+@scaled_loss.random
+def _(draw: Draw) -> Case:
+    b, f, h = draw.integer(1, 4), draw.integer(1, 3), draw.integer(1, 3)
+    weight, x = draw.normal(h, f), draw.normal(b, f)
+    return Case("", (weight.requires_grad_(), x.requires_grad_()))
+
+
+scaled_loss.equivalent(
+    "hidden = torch.tanh(weight @ x.T)",
+    because="It is the same, transposed, and neither the largest number nor the mean minds.",
+)
+
+
 @scaled_loss.wrong(
     "Your loss is a new tensor made from a plain number: it has no history, so no gradient flows.",
     belief="A tensor with the right number is the right tensor.",
@@ -353,23 +350,3 @@ def rebuilds_the_result(weight: Tensor, x: Tensor) -> Tensor:
 def divides_by_a_number(weight: Tensor, x: Tensor) -> Tensor:
     hidden = torch.tanh(x @ weight.T)
     return (hidden / hidden.abs().max().item()).square().mean()
-
-
-@scaled_loss.wrong(
-    "You compute with a detached weight (`.detach()` or `.data`): the inputs get a gradient, the "
-    "weight gets none.",
-    belief="The clean way to read a weight is `.data`.",
-)
-def reads_the_weight_without_history(weight: Tensor, x: Tensor) -> Tensor:
-    hidden = torch.tanh(x @ weight.detach().T)
-    return (hidden / hidden.abs().max()).square().mean()
-
-
-@scaled_loss.wrong(
-    "You detach the inputs: the weight gets its gradient, and whatever computed the inputs gets "
-    "none.",
-    belief="Inputs are data and need no gradient.",
-)
-def detaches_the_inputs(weight: Tensor, x: Tensor) -> Tensor:
-    hidden = torch.tanh(x.detach() @ weight.T)
-    return (hidden / hidden.abs().max()).square().mean()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 
 
@@ -27,6 +28,12 @@ def _() -> list[Case]:
     return [Case(name, (torch.tensor(lists[name], device="cpu"),)) for name in lists]
 
 
+@count_real_steps.random
+def _(draw: Draw) -> Case:
+    lengths = draw.lengths(draw.integer(1, 5), most=9, least=draw.choice([0, 1, 2]))
+    return Case("", (torch.tensor(lengths, device="cpu"),))
+
+
 @count_real_steps.wrong(
     "You count all cells of the padded batch, pads included: only real steps are asked for.",
     belief="Every cell of the batch is a step of the data.",
@@ -35,25 +42,19 @@ def counts_all_cells(lengths: Tensor) -> int:
     return len(lengths) * int(lengths.max())
 
 
+count_real_steps.equivalent(
+    "return lengths.sum()", because="A tensor without axes is as good as a number here."
+)
+for _axis in (0, -1):
+    count_real_steps.equivalent(
+        f"return int(lengths.sum({_axis}, keepdim=True))",
+        because="The lengths have one axis, and `int` takes a tensor of one entry.",
+    )
+
+
 @count_real_steps.wrong(
     "You count the sequences: each of them has as many real steps as its length says.",
     belief="One length stands for one step.",
 )
 def counts_sequences(lengths: Tensor) -> int:
     return len(lengths)
-
-
-@count_real_steps.wrong(
-    "You count the pads: the other cells of the batch are asked for.",
-    belief="Real steps are those that were filled up.",
-)
-def counts_the_pads(lengths: Tensor) -> int:
-    return len(lengths) * int(lengths.max()) - int(lengths.sum())
-
-
-@count_real_steps.wrong(
-    "You take the longest length: add up the lengths of all sequences.",
-    belief="A batch has as many steps as its longest sequence.",
-)
-def takes_the_longest(lengths: Tensor) -> int:
-    return int(lengths.max())

@@ -61,51 +61,29 @@ def _forward_cases() -> list[Case]:
     return cases
 
 
+@rnn_forward.random
+def _draw_sequence(draw: Draw) -> Case:
+    length, features, hidden = draw.integer(1, 5), draw.integer(1, 3), draw.integer(1, 3)
+    shapes = ((length, features), (hidden, features), (hidden, hidden), (hidden,))
+    return Case("", tuple(draw.normal(*shape).requires_grad_() for shape in shapes))
+
+
+@rnn_forward.trait("there is more than one step")
+def _several_steps(x: Tensor) -> bool:
+    return len(x) > 1
+
+
+@rnn_forward.trait("there is more than one step, and more than one unit")
+def _several_steps_and_units(x: Tensor, w_h: Tensor) -> bool:
+    return len(x) > 1 and len(w_h) > 1
+
+
 @rnn_forward.wrong(
     "Every step of yours begins with a state of zeros: hand each step the state of the one before.",
     belief="The recurrent layer keeps its state by itself.",
 )
 def forgets_the_state(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:
     return torch.tanh(x @ w_x.T + b)
-
-
-@rnn_forward.wrong(
-    "Your states come one step late: store the state after it has read the step, not before.",
-    belief="The state that belongs to a step is the one that it starts from.",
-)
-def stores_the_state_before(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:
-    states = rnn_forward(x, w_x, w_h, b)
-    return torch.cat([torch.zeros_like(states[:1]), states[:-1]])
-
-
-@rnn_forward.wrong(
-    "You multiply the state by the transposed recurrent weight: the shapes agree, since it is "
-    "square, and the numbers are wrong. Use `w_h @ state`.",
-    belief="If the shapes fit, the product is right.",
-)
-def transposes_the_recurrent_weight(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:
-    return rnn_forward(x, w_x, w_h.T, b)
-
-
-@rnn_forward.wrong(
-    "You add the old state outside the tanh: input, state and bias are added first, then comes "
-    "the tanh.",
-    belief="The nonlinearity belongs to the input.",
-)
-def adds_the_state_after_tanh(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:
-    state, states = torch.zeros_like(b), []
-    for step in x:
-        state = torch.tanh(w_x @ step + b) + w_h @ state
-        states.append(state)
-    return torch.stack(states)
-
-
-@rnn_forward.wrong(
-    "You return the last state alone: all of them are asked for, (L, H).",
-    belief="A recurrent network gives one result.",
-)
-def returns_the_last_state(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:
-    return rnn_forward(x, w_x, w_h, b)[-1]
 
 
 @rnn_forward.wrong(
@@ -116,7 +94,7 @@ def detaches_the_state(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor
     return rnn_forward_in_windows(x, w_x, w_h, b, 1)
 
 
-@solution("unrolling.bptt", careful=backprop.bptt, parts=("w_x", "w_h", "b"))
+@solution("unrolling.bptt", careful=backprop.bptt, parts=("grad_w_x", "grad_w_h", "grad_b"))
 def bptt_by_hand(
     grad_states: torch.Tensor, x: torch.Tensor, states: torch.Tensor, w_h: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -180,32 +158,12 @@ def keeps_the_first_step(grad_states: Tensor, x: Tensor, states: Tensor, w_h: Te
 
 
 @bptt_by_hand.wrong(
-    "You use the last step's loss alone: every state has a gradient of its own in `grad_states`.",
-    belief="The loss sits at the end of the sequence.",
-)
-def reads_the_last_loss(grad_states: Tensor, x: Tensor, states: Tensor, w_h: Tensor) -> Gradients:
-    last = torch.zeros_like(grad_states)
-    last[-1] = grad_states[-1]
-    return bptt_by_hand(last, x, states, w_h)
-
-
-@bptt_by_hand.wrong(
     "You go to the step before without this step's tanh: send back `w_h.T @ through_tanh`, not "
     "`w_h.T` times the gradient that arrived.",
     belief="Only the weights lie between two states.",
 )
 def skips_tanh_on_the_way(grad_states: Tensor, x: Tensor, states: Tensor, w_h: Tensor) -> Gradients:
     return _sum(_parts(grad_states, x, states, w_h.T, skip_tanh=True))
-
-
-@bptt_by_hand.wrong(
-    "You go back through `w_h` itself: forward is `w_h @ state`, so backward is `w_h.T @ ...`.",
-    belief="The way back multiplies by the same matrix as the way there.",
-)
-def goes_back_untransposed(
-    grad_states: Tensor, x: Tensor, states: Tensor, w_h: Tensor
-) -> Gradients:
-    return _sum(_parts(grad_states, x, states, w_h))
 
 
 @bptt_by_hand.wrong(
@@ -222,14 +180,6 @@ def pairs_with_the_same_state(
     )
 
 
-@bptt_by_hand.wrong(
-    "You divide by the number of steps: a weight that is used L times gets the sum of L gradients.",
-    belief="A shared weight gets the average of its gradients.",
-)
-def averages_the_steps(grad_states: Tensor, x: Tensor, states: Tensor, w_h: Tensor) -> Gradients:
-    return tuple(gradient / len(x) for gradient in bptt_by_hand(grad_states, x, states, w_h))
-
-
 @bptt_by_hand.random
 def _(draw: Draw) -> Case:
     length, features, hidden = draw.integer(1, 5), draw.integer(1, 3), draw.integer(1, 3)
@@ -238,11 +188,19 @@ def _(draw: Draw) -> Case:
     return Case("", (draw.normal(length, hidden), x, states, w_h))
 
 
+bptt_by_hand.trait("there is more than one step")(_several_steps)
+bptt_by_hand.trait("there is more than one step, and more than one unit")(_several_steps_and_units)
+
+
 @bptt_by_hand.trait("there are three steps or more")
 def _(x: torch.Tensor) -> bool:
     return len(x) >= 3
 
 
+bptt_by_hand.equivalent(
+    "from_later = through_tanh.T @ w_h",
+    because="A vector times a matrix is the transposed matrix times the vector.",
+)
 bptt_by_hand.equivalent(
     "before = states[t - 1] if t > 0 else torch.zeros_like(states[-1])",
     because="All states have the same shape, and it alone is used.",
@@ -277,12 +235,24 @@ def _() -> list[Case]:
     return cases
 
 
-@rnn_forward_in_windows.wrong(
-    "You cut the graph at every step: that is a window of one, whatever window was asked for.",
-    belief="Truncation means to detach the state in the loop.",
-)
-def cuts_every_step(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor, window: int) -> Tensor:
-    return rnn_forward_in_windows(x, w_x, w_h, b, 1)
+@rnn_forward_in_windows.random
+def _(draw: Draw) -> Case:
+    return Case("", (*_draw_sequence(draw).args, draw.integer(1, 4)))
+
+
+@rnn_forward_in_windows.trait("there are more steps than a window holds")
+def _(x: Tensor, window: int) -> bool:
+    return len(x) > window
+
+
+@rnn_forward_in_windows.trait("there are more steps than two windows hold")
+def _(x: Tensor, window: int) -> bool:
+    return len(x) > 2 * window
+
+
+@rnn_forward_in_windows.trait("a window holds more than one step, and the sequence, too")
+def _(x: Tensor, window: int) -> bool:
+    return min(len(x), window) > 1
 
 
 @rnn_forward_in_windows.wrong(
@@ -315,19 +285,6 @@ def cuts_once(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor, window: int) -> Te
 
 
 @rnn_forward_in_windows.wrong(
-    "You cut one step too early: your first window is one step short.",
-    belief="The last step of a window belongs to the next one.",
-)
-def cuts_one_step_early(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor, window: int) -> Tensor:
-    state, states = torch.zeros_like(b), []
-    for t, step in enumerate(x):
-        cut = (t + 1) % window == 0
-        state = torch.tanh(w_x @ step + w_h @ (state.detach() if cut else state) + b)
-        states.append(state)
-    return torch.stack(states)
-
-
-@rnn_forward_in_windows.wrong(
     "You store the detached state: the last step of each window then sends no gradient at all. "
     "Store the state first, detach it for the next window.",
     belief="It does not matter whether the state is stored before or after the cut.",
@@ -340,7 +297,9 @@ def stores_the_detached_state(
     return torch.stack([s.detach() if t in ends else s for t, s in enumerate(states)])
 
 
-@solution("unrolling.mean_step_oracle")
+@solution(
+    "unrolling.mean_step_oracle", parts=("loss", "gradients"), gradients=False, exact=("kind",)
+)
 def mean_step_oracle(
     model: torch.nn.Module, sequences: list[torch.Tensor], targets: list[torch.Tensor]
 ) -> tuple[float, dict[str, torch.Tensor]]:
@@ -371,6 +330,40 @@ def _() -> list[Case]:
     ]
 
 
+@mean_step_oracle.random
+def _(draw: Draw) -> Case:
+    features, hidden, outputs = (draw.integer(1, 3) for _ in range(3))
+    seed, lengths = draw.integer(0, 99), draw.lengths(draw.integer(1, 4), most=5)
+    model = made_with_seed(seed, lambda: MaskedRNN(features, hidden, outputs).double())
+    if draw.chance(0.3):  # somebody has called backward before
+        for parameter in model.parameters():
+            parameter.grad = draw.normal(*parameter.shape)
+    sequences = [draw.normal(length, features) for length in lengths]
+    return Case("", (model, sequences, [draw.normal(length, outputs) for length in lengths]))
+
+
+@mean_step_oracle.trait("the parameters hold gradients of an earlier call")
+def _(model: nn.Module) -> bool:
+    return any(parameter.grad is not None for parameter in model.parameters())
+
+
+mean_step_oracle.equivalent(
+    "output = model(sequence[None], [len(sequence)])[-1]",
+    because="A batch of one has one entry, the first and the last.",
+)
+mean_step_oracle.equivalent(
+    "loss = loss + (target - output).square().sum() / count",
+    because="The square of a difference does not depend on its sign.",
+)
+for _line in (
+    "for sequence, target in zip(sequences, targets):",
+    "for sequence, target in zip(sequences, targets, strict=False):",
+    "return (loss.item(), dict(zip(parameters, gradients)))",
+    "return (loss.item(), dict(zip(parameters, gradients, strict=False)))",
+):
+    mean_step_oracle.equivalent(_line, because="Both lists are equally long.")
+
+
 def _squared_errors(
     model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor], divisor: float
 ) -> LossAndGradients:
@@ -392,48 +385,6 @@ def averages_the_means(
 
     found = oracle(model, sequences, addend)
     return found.loss.item(), found.gradients
-
-
-@mean_step_oracle.wrong(
-    "You add the squared errors and do not divide: the mean over all real steps is asked for.",
-    belief="Adding up gradients needs no divisor.",
-)
-def forgets_to_divide(
-    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor]
-) -> LossAndGradients:
-    return _squared_errors(model, sequences, targets, 1.0)
-
-
-@mean_step_oracle.wrong(
-    "You divide by the number of sequences: divide by the number of real steps, and of features.",
-    belief="A batch's mean divides by the batch size.",
-)
-def divides_by_the_sequences(
-    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor]
-) -> LossAndGradients:
-    return _squared_errors(model, sequences, targets, len(sequences))
-
-
-@mean_step_oracle.wrong(
-    "Your divisor counts padding: number of sequences times the longest length. There is no "
-    "padding here, so add up the lengths.",
-    belief="Every sequence has as many steps as the longest one.",
-)
-def divides_by_padded_steps(
-    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor]
-) -> LossAndGradients:
-    cells = len(sequences) * max(map(len, sequences)) * targets[0].shape[-1]
-    return _squared_errors(model, sequences, targets, cells)
-
-
-@mean_step_oracle.wrong(
-    "You divide by the steps alone: each step has several outputs, and the mean is over them, too.",
-    belief="A step has one error.",
-)
-def forgets_the_features(
-    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor]
-) -> LossAndGradients:
-    return _squared_errors(model, sequences, targets, sum(map(len, sequences)))
 
 
 @mean_step_oracle.wrong(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,9 +15,11 @@ from course_utils.lessons.checking import judge
 from course_utils.lessons.compare import difference
 from course_utils.lessons.draws import Draw
 from course_utils.lessons.entries import Exercise
-from course_utils.lessons.evidence import Pair, Part, parts_of
+from course_utils.lessons.evidence import Pair, Part, named_sizes, parts_of
 from course_utils.lessons.feedback import verdict_message
+from course_utils.lessons.relations import named_number
 from course_utils.lessons.solutions import Case, Solution
+from course_utils.lessons.sources import row_by_row
 from course_utils.lessons.symptoms import STRONG, WEAK, strong_symptom, symptom_of
 from course_utils.lessons.topics import exercises
 from course_utils.lessons.trials import all_cases, bench_of
@@ -241,6 +244,23 @@ def test_symptoms_of_lists(got, expected, said: str):
     assert symptom_of(Part("Your result", pairs[:2])) is None
 
 
+def test_another_number_than_the_expected_one_has_a_name():
+    lists = [[2, 1], [4, 1, 3], [5, 5, 2, 1], [3]]
+    tensors = [torch.tensor(lengths) for lengths in lists]
+    pairs = [Pair({"lengths": t}, len(t) * t.max(), t.sum()) for t in tensors]
+    part = Part("Your result", sorted(pairs, key=lambda pair: pair.right))
+    assert named_number(part) == "is the number of steps, pads included"
+    assert named_number(replace(part, pairs=[replace(p, got=p.got + 1) for p in pairs])) is None
+
+
+def test_two_lists_of_sequences_have_sizes_of_their_own():
+    lists = {"inputs": [torch.ones(2, 3)], "targets": [torch.ones(2, 5)]}
+    sizes = named_sizes(lists)
+    assert sizes["the number of features of `targets`"] == 5
+    assert sizes["the number of all entries of `inputs`"] == 6
+    assert named_sizes({"inputs": lists["inputs"]})["the number of features"] == 3
+
+
 # Numbers, tensors, kinds: right in any style.
 
 
@@ -401,6 +421,33 @@ def test_an_argument_that_is_ignored_is_named():
     assert verdict.remark == "It is as if `scale` were not used."
     verdict, _ = told(lambda x, mask, scale=2.0: weigh(x.sin().cos(), torch.ones_like(mask), scale))
     assert verdict.remark == "Your result does not depend on `mask`."
+
+
+def test_a_mean_of_the_rows_own_numbers_is_seen_in_one_part():
+    def mean_and_count(sequences: list[Tensor]) -> tuple[float, int]:
+        return torch.cat(sequences).mean().item(), len(sequences)
+
+    pairs = []
+    for seed in range(4):
+        draw = Draw(seed)
+        given = {"sequences": [draw.normal(length) for length in (1, 2 + seed, 3)]}
+        means = torch.stack([sequence.mean() for sequence in given["sequences"]])
+        expected = torch.cat(given["sequences"]).mean()
+        pairs.append(Pair(given, means.mean(), expected))
+    part = Part("Your `mean`", pairs, "mean")
+    told = row_by_row(part, mean_and_count, ("mean", "count"))
+    assert told == "is the mean of what each sequence has by itself"
+
+
+def test_a_whole_number_that_is_not_read_is_said():
+    def rolled(x: Tensor, steps: int) -> Tensor:
+        return x.exp().roll(steps)
+
+    Solution("test.rolled", rolled).random(lambda d: Case("", (d.normal(7), d.integer(1, 4))))
+    exercise = Exercise("test.rolled", "1.1", "t", 1, 1, "t", ["a", "b"])
+    exercise.solution.cases(lambda: [Case("five numbers", (torch.arange(5.0), 2))])
+    verdict = judge(exercise, lambda x, steps: torch.cat([x[-1:], x[:-1]]).exp())
+    assert verdict.remark == "It is as if `steps` were 1, whatever is given."
 
 
 def test_a_mutant_is_a_diagnosis():

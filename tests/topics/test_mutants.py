@@ -12,7 +12,8 @@ from course_utils.lessons import diagnosis
 from course_utils.lessons.checking import judge
 from course_utils.lessons.entries import Exercise
 from course_utils.lessons.faults import faults_of
-from course_utils.lessons.mutants import MOST_TURNS, Mutant, TooManyTurns, mutants_of
+from course_utils.lessons.mutants import MOST_TURNS, Mutant, TooManyTurns, cuts_of, mutants_of
+from course_utils.lessons.solutions import Case, Solution
 from course_utils.lessons.topics import exercises
 from course_utils.lessons.trials import bench_of
 
@@ -149,10 +150,52 @@ def test_no_two_mutants_are_alike_and_all_have_words():
         assert "clone() *" not in mutant.text
 
 
+def follows(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    state = torch.zeros_like(weight)
+    for step in x:
+        state = torch.tanh(step + weight * state)
+    return state / state.abs().max()
+
+
+def test_cuts_change_gradients_alone_and_say_where():
+    x = torch.tensor([[0.5, -0.2], [0.3, 0.1], [-0.4, 0.6]]).double().requires_grad_()
+    weight = torch.tensor([0.4, -0.7]).double().requires_grad_()
+    found = {}
+    for cut in cuts_of(follows):
+        result = cut.function(x, weight)
+        assert torch.equal(result, follows(x, weight))
+        if result.requires_grad:
+            found[cut.text] = torch.autograd.grad(result.sum(), weight, allow_unused=True)[0]
+    right = torch.autograd.grad(follows(x, weight).sum(), weight)[0]
+    cut = " were cut from its history"
+    for words in ("the result of `max`", "what a loop hands from one turn to the next"):
+        assert not torch.allclose(found[words + cut], right)
+    assert found["`weight`, in one of its places," + cut] is None
+
+
+SHAPES = ((4, 3), (3,))
+
+
+def test_a_cut_is_a_diagnosis():
+    def in_numbers(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        state = x.new_zeros(x.shape[1])
+        for t in range(len(x)):
+            state = (x[t] + state * weight).tanh()
+        return state / max(state.abs().tolist())
+
+    solution = Solution("test.follows", follows)
+    solution.random(lambda draw: Case("", tuple(draw.normal(*s).requires_grad_() for s in SHAPES)))
+    solution.cases(lambda: [Case("the same numbers", tuple(torch.full(s, 0.1) for s in SHAPES))])
+    exercise = Exercise("test.follows", "1.1", "t", 1, 1, "t", ["a", "b"])
+    verdict = judge(exercise, in_numbers)
+    assert verdict.pattern.startswith("Your values are right, the gradients of `x` and `weight` ")
+    assert verdict.remark == "It is as if the result of `max` were cut from its history."
+
+
 def test_words_name_no_local_variable(exercise: Exercise):
     code = exercise.reference.__code__
     local = set(code.co_varnames[code.co_argcount :])
-    for mutant in mutants_of(exercise.reference):
+    for mutant in mutants_of(exercise.reference) + cuts_of(exercise.reference):
         assert not {f"`{name}`" for name in local} & set(re.findall(r"`\w+`", mutant.text))
 
 
