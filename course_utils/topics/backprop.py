@@ -229,6 +229,11 @@ def _(x: Tensor) -> bool:
     return x.numel() > 1
 
 
+@numerical_gradient_by_hand.trait("the function looks at the axes of `x`")
+def _(function: Function, x: Tensor) -> bool:
+    return function is _RUNNING and x.dim() > 1
+
+
 numerical_gradient_by_hand.equivalent(
     "slopes = torch.ones_like(flat)", because="Every entry is written afterwards."
 )
