@@ -76,6 +76,10 @@ def _operation(node: ast.BinOp, arguments: Names) -> Iterator[Change]:
         power = "the square" if _is_number(node.right, 2) else "a power"
         yield Change(node.left, f"{power} were missing{place}")
         return
+    if sign is ast.Add:
+        for term in (node.left, node.right):
+            text = "one term of a sum were counted twice and the other one not at all"
+            yield Change(ast.BinOp(term, sign(), term), f"{text}{place}")
     if sign is ast.MatMult:
         for side in ("left", "right"):
             if getattr(getattr(node, side), "attr", "") not in ("T", "mT"):

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from course_utils.lessons.change_words import Change, Names, about
 
 
-def substitutions(node: ast.AST, arguments: Mapping[str, str]) -> Iterator[Change]:
+def substitutions(node: ast.AST, arguments: Names) -> Iterator[Change]:
     """Another argument of the same kind where one belongs."""
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in arguments:
         for other, kind in arguments.items():

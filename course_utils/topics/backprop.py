@@ -132,14 +132,6 @@ def stops_after_one_use(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 
 
 @shared_layer_backward.wrong(
-    "You count the second use twice: each use sends a gradient of its own.",
-    belief="Two uses of the same weight send the same gradient.",
-)
-def doubles_one_use(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    return 2 * _two_uses(grad, x, weight)[1]
-
-
-@shared_layer_backward.wrong(
     "You hand the incoming gradient to the first layer without the second layer's tanh: multiply "
     "by `1 - output**2` before you go through its weight.",
     belief="Only the weights lie on the way back.",
@@ -227,6 +219,11 @@ def _(epsilon: float | None) -> bool:
 @numerical_gradient_by_hand.trait("`x` has more than one entry")
 def _(x: Tensor) -> bool:
     return x.numel() > 1
+
+
+@numerical_gradient_by_hand.trait("the function looks at the axes of `x`")
+def _(function: Function, x: Tensor) -> bool:
+    return function is _RUNNING and x.dim() > 1
 
 
 numerical_gradient_by_hand.equivalent(

@@ -273,18 +273,6 @@ def restarts_from_zero(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor, window: i
 
 
 @rnn_forward_in_windows.wrong(
-    "You cut once and then never again: every window begins with a cut.",
-    belief="One cut limits how far the gradient can go.",
-)
-def cuts_once(x: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor, window: int) -> Tensor:
-    state, states = torch.zeros_like(b), []
-    for t, step in enumerate(x):
-        state = torch.tanh(w_x @ step + w_h @ (state.detach() if t == window else state) + b)
-        states.append(state)
-    return torch.stack(states)
-
-
-@rnn_forward_in_windows.wrong(
     "You store the detached state: the last step of each window then sends no gradient at all. "
     "Store the state first, detach it for the next window.",
     belief="It does not matter whether the state is stored before or after the cut.",

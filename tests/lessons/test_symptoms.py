@@ -110,6 +110,14 @@ SAMPLES = {
     "real entries": (lambda a, e: e[a["mask"]].flatten(), "real entries alone"),
     "spread": (lambda a, e: noisy(e.expand(len(e) + 1, *e.shape)), "spread to fit"),
     "the argument": (lambda a, e: a["values"], "is `values` itself"),
+    "some zeros": (
+        lambda a, e: e * (Draw(5).normal(*e.shape) > 0),
+        "right in some places and zero in the others",
+    ),
+    "first steps": (
+        lambda a, e: e[:, : -(-e.shape[1] // 2)],
+        "only the first entries along axis 1",
+    ),
     "zeros": (lambda a, e: torch.zeros_like(e), "is zero everywhere"),
     "NaN": (lambda a, e: e * math.nan, "is NaN everywhere"),
     "NaN at pads": (
@@ -187,6 +195,7 @@ LESS = {
     "some amount": AMOUNTS,
     "other places": {"reversed", "rows reversed", "late", "early", "other rows", "axes"},
     "other rows": {"rows reversed"},
+    "some zeros": {"no negatives"},
     "at pads": {*PAD_NUMBERS, "NaN at pads"},
 }
 
@@ -224,6 +233,23 @@ def test_two_parts_in_each_others_place_are_seen():
     one = Part("Your `w`", [Pair(a, other, e) for a, e, other in pairs], "w")
     two = Part("Your `b`", [Pair(a, e, other) for a, e, other in pairs], "b")
     assert strong_symptom([one, two]) == "Your `w` and your `b` stand in each other's place."
+
+
+def test_parts_in_another_order_are_seen():
+    def result(seed: int) -> list[Tensor]:
+        draw = Draw(seed)
+        return [draw.normal(2), draw.normal(2, 3), draw.normal(3)]
+
+    arguments = [{"seed": seed} for seed in range(4)]
+    parts = [
+        Part(
+            f"Your `{n}`",
+            [Pair(a, result(a["seed"])[i - 1], result(a["seed"])[i]) for a in arguments],
+            n,
+        )
+        for i, n in enumerate("abc")
+    ]
+    assert strong_symptom(parts) == "Your results come in another order: `c`, `a`, `b`."
 
 
 LISTS = [

@@ -134,6 +134,33 @@ def test_a_mutant_can_be_called_again_and_again():
         assert torch.equal(mutant.function(torch.ones(1)), torch.full((1,), 16.0))
 
 
+def repeats(x: torch.Tensor, every: int) -> torch.Tensor:
+    total = torch.zeros_like(x)
+    for t in range(4):
+        nudge = x * every
+        if t % every == 0:
+            total = total + nudge
+    return total.tanh() * (1 - x.tanh() ** 2)
+
+
+def test_changes_of_more_than_one_place_and_of_what_names_stand_for():
+    told = {mutant.text: mutant for mutant in mutants_of(repeats)}
+    x = torch.tensor([0.5, -1.0])
+    results = {
+        "what is made once, before a loop, were made anew in each turn, where `x` is used": None,
+        "what is made anew in each turn of a loop were made once, before it, where `x` and `every` "
+        "are used": repeats(x, 2),
+        "each `tanh` were missing": 4 * x * (1 - x**2),
+        "the derivative of one `tanh` were missing, where `x` is used": (4 * x).tanh(),
+        "what belongs at each multiple happened once and never again, where `every` is used": (
+            (2 * x).tanh() * (1 - x.tanh() ** 2)
+        ),
+    }
+    for text, expected in results.items():
+        found = told[text].function(x, 2)
+        torch.testing.assert_close(found, torch.zeros(2) if expected is None else expected)
+
+
 def test_no_two_mutants_are_alike_and_all_have_words():
     mutants = mutants_of(largest)
     assert {m.line for m in mutants} >= {
