@@ -113,7 +113,10 @@ SAMPLES = {
     "kept axis": (lambda a, e: e.mean(1, keepdim=True), "only the mean along axis 1"),
     "longer": (lambda a, e: torch.cat([e, e[:, :1]], 1), "one longer than expected along axis 1"),
     "shorter": (lambda a, e: e[:, :-1], "missing entry is the last one"),
-    "half of it": (lambda a, e: e[:, : (e.shape[1] + 1) // 2], "ends too early along axis 1"),
+    "half of it": (
+        lambda a, e: e[:, : (e.shape[1] + 1) // 2],
+        "only the first entries along axis 1",
+    ),
     "half more": (
         lambda a, e: torch.cat([e, e[:, : (e.shape[1] + 1) // 2]], 1),
         "goes on too long along axis 1",

@@ -76,8 +76,9 @@ def _of_numbers(name: str, value: Tensor) -> Iterator[tuple[str, bool]]:
     for axes in (1, 2, 3, 4):
         yield f"`{name}` has {axes} {'axis' if axes == 1 else 'axes'}", value.dim() == axes
     if value.dim() >= 1:
-        yield f"`{name}` has one row", value.shape[0] == 1
-        yield f"`{name}` has more than one row", value.shape[0] > 1
+        row = "entry" if value.dim() == 1 else "row"
+        yield f"`{name}` has one {row}", value.shape[0] == 1
+        yield f"`{name}` has more than one {row}", value.shape[0] > 1
     if value.dim() >= 2 and value.is_floating_point():
         which = "row" if value.dim() == 2 else "step"
         yield f"a {which} of `{name}` is zero", bool((value == 0).all(-1).any())
