@@ -125,10 +125,6 @@ SAMPLES = {
     "real entries": (lambda a, e: e[a["mask"]].flatten(), "real entries alone"),
     "spread": (lambda a, e: noisy(e.expand(len(e) + 1, *e.shape)), "spread to fit"),
     "the argument": (lambda a, e: a["values"], "is `values` itself"),
-    "some zeros": (
-        lambda a, e: e.masked_fill(torch.rand(e.shape, generator=dice()) < 0.5, 0),
-        "is zero wherever it is wrong",
-    ),
     "zeros": (lambda a, e: torch.zeros_like(e), "is zero everywhere"),
     "NaN": (lambda a, e: e * math.nan, "is NaN everywhere"),
     "NaN at pads": (
@@ -206,7 +202,6 @@ LESS = {
     "some amount": AMOUNTS,
     "other places": {"reversed", "rows reversed", "late", "early", "other rows", "axes"},
     "other rows": {"rows reversed"},
-    "some zeros": {"zeros", "no negatives"},
     "at pads": {*PAD_NUMBERS, "NaN at pads"},
 }
 

@@ -15,12 +15,7 @@ from torch import Tensor
 
 from course_utils.lessons.compare import same
 from course_utils.lessons.evidence import Part
-from course_utils.lessons.places import (
-    explained_places,
-    not_a_number,
-    wrong_places,
-    zero_where_wrong,
-)
+from course_utils.lessons.places import explained_places, not_a_number, wrong_places
 from course_utils.lessons.relations import (
     changed_numbers,
     exchanged_axes,
@@ -69,7 +64,6 @@ WEAK: tuple[Symptom, ...] = (
     one_distance,
     explained_places,
     one_factor_a_row,
-    zero_where_wrong,
     wrong_places,
     other_places,
 )
