@@ -101,15 +101,6 @@ def number_there(part: Part) -> str | None:
     return None
 
 
-def zero_where_wrong(part: Part) -> str | None:
-    """Zeros wherever it is wrong, and right elsewhere."""
-    if not part.same_shapes or part.failing[0].got.dtype == torch.bool:
-        return None
-    wrong = [(pair, _differs(pair)) for pair in part.failing]
-    zero = all(not pair.got[bad].any() for pair, bad in wrong)
-    return "is zero wherever it is wrong" if zero else None
-
-
 def not_a_number(part: Part) -> str | None:
     """Where NaN or infinity appears that is not expected."""
     if not part.same_shapes:

@@ -30,7 +30,7 @@ def other_shape(part: Part) -> str | None:
         return "holds the right numbers in another shape" if _all(part, _same_flat) else None
     difference = more.pop()
     if difference == 0:
-        return _same_number_of_axes(part)
+        return _same_number_of_axes(part) or _goes_on(part)
     if difference == 1:
         return _one_more(part)
     if difference == -1:
@@ -72,17 +72,16 @@ def _same_number_of_axes(part: Part) -> str | None:
             found := _reduced(part, axis, "has", kept=True)
         ):
             return found
-        if text := _beginning(part, axis):
-            return text
-        if _all(part, lambda g, w, a=axis: _is_end(g, w, a)):
-            return f"holds only the last entries along axis {axis}; others are missing"
+        for end, first in (("first", True), ("last", False)):
+            if _all(part, lambda g, w, a=axis, f=first: _is_end(g, w, a, f)):
+                return f"holds only the {end} entries along axis {axis}; others are missing"
     return "holds the right numbers in another shape" if _all(part, _same_flat) else None
 
 
-def _is_end(got: Tensor, want: Tensor, axis: int) -> bool:
-    """Whether what came is the last part of what is expected."""
+def _is_end(got: Tensor, want: Tensor, axis: int, first: bool) -> bool:
+    """Whether what came is the first or the last part of what is expected."""
     mine, whole = got.shape[axis], want.shape[axis]
-    return 0 < mine < whole and same(got, want.narrow(axis, whole - mine, mine))
+    return 0 < mine < whole and same(got, want.narrow(axis, 0 if first else whole - mine, mine))
 
 
 def _longer(part: Part, axis: int, more: int) -> str:
@@ -100,17 +99,11 @@ def _longer(part: Part, axis: int, more: int) -> str:
     return text
 
 
-def _beginning(part: Part, axis: int) -> str | None:
-    """More entries than expected along an axis, or fewer, and right as far as both go."""
-
-    def begins(long: Tensor, short: Tensor) -> bool:
-        enough = long.dim() == short.dim() and long.shape[axis] > short.shape[axis] > 0
-        return enough and same(long.narrow(axis, 0, short.shape[axis]), short)
-
-    if _all(part, lambda g, w: begins(w, g)):
-        return f"ends too early along axis {axis}: the first entries are right, the others missing"
-    if _all(part, begins):
-        return f"goes on too long along axis {axis}: the first entries are right, others follow"
+def _goes_on(part: Part) -> str | None:
+    """What is expected, and more entries along an axis behind it."""
+    for axis in range(part.failing[0].got.dim()):
+        if _all(part, lambda g, w, a=axis: _is_end(w, g, a, first=True)):
+            return f"goes on too long along axis {axis}: the first entries are right, others follow"
     return None
 
 

@@ -20,7 +20,6 @@ from course_utils.lessons.places import (
     not_a_number,
     wrong_half,
     wrong_places,
-    zero_where_wrong,
 )
 from course_utils.lessons.relations import (
     changed_numbers,
@@ -75,7 +74,6 @@ WEAK: tuple[Symptom, ...] = (
     explained_places,
     wrong_half,
     one_factor_a_row,
-    zero_where_wrong,
     wrong_places,
     other_places,
 )

@@ -17,10 +17,17 @@ from course_utils.lessons.draws import Draw
 from course_utils.lessons.entries import Exercise
 from course_utils.lessons.evidence import Pair, Part, named_sizes, parts_of
 from course_utils.lessons.feedback import verdict_message
-from course_utils.lessons.relations import named_number
+from course_utils.lessons.relations import named_number, one_factor_a_row
+from course_utils.lessons.shapes import named_axis
 from course_utils.lessons.solutions import Case, Solution
-from course_utils.lessons.sources import row_by_row
-from course_utils.lessons.symptoms import STRONG, WEAK, strong_symptom, symptom_of
+from course_utils.lessons.sources import made_of_an_argument, row_by_row
+from course_utils.lessons.symptoms import (
+    STRONG,
+    WEAK,
+    rows_of_another,
+    strong_symptom,
+    symptom_of,
+)
 from course_utils.lessons.topics import exercises
 from course_utils.lessons.trials import all_cases, bench_of
 
@@ -106,6 +113,14 @@ SAMPLES = {
     "kept axis": (lambda a, e: e.mean(1, keepdim=True), "only the mean along axis 1"),
     "longer": (lambda a, e: torch.cat([e, e[:, :1]], 1), "one longer than expected along axis 1"),
     "shorter": (lambda a, e: e[:, :-1], "missing entry is the last one"),
+    "half of it": (
+        lambda a, e: e[:, : (e.shape[1] + 1) // 2],
+        "only the first entries along axis 1",
+    ),
+    "half more": (
+        lambda a, e: torch.cat([e, e[:, : (e.shape[1] + 1) // 2]], 1),
+        "goes on too long along axis 1",
+    ),
     "flat": (lambda a, e: e.flatten(), "the right numbers in another shape"),
     "real entries": (lambda a, e: e[a["mask"]].flatten(), "real entries alone"),
     "spread": (lambda a, e: noisy(e.expand(len(e) + 1, *e.shape)), "spread to fit"),
@@ -216,6 +231,75 @@ def test_right_cases_contradict_a_relation(name: str):
     mixed = Part("Your result", [*wrong.pairs, *right.pairs])
     assert said in symptom_of(wrong)
     assert said not in (symptom_of(mixed) or "")
+
+
+def test_rows_of_another_part():
+    """The last rows of the outputs for the final states."""
+    cases = [batch(seed) for seed in range(4)]
+    outputs = [Pair(a, e, e) for a, e in cases]
+    finals = [Pair(a, e[:, 0], e[:, -1]) for a, e in cases]
+    parts = [Part("Your `outputs`", outputs, "outputs"), Part("Your `finals`", finals, "finals")]
+    said = "Your `finals` holds rows of your `outputs`, not the right ones."
+    assert rows_of_another(parts) == said
+    noise = [Pair(a, noisy(e[:, 0]), e[:, -1]) for a, e in cases]
+    assert rows_of_another([parts[0], Part("Your `finals`", noise, "finals")]) is None
+
+
+def test_whole_numbers_of_an_argument():
+    counts = [torch.tensor([2, 1, 4 + i]) for i in range(3)]
+    pairs = [Pair({"lengths": n}, n.sort().values, torch.tensor([3, 2, 1, 1])) for n in counts]
+    assert made_of_an_argument(Part("It", pairs)) == "holds the numbers of `lengths` themselves"
+    others = [replace(pair, got=pair.got + 1) for pair in pairs]
+    assert made_of_an_argument(Part("It", others)) is None
+
+
+def test_an_axis_as_long_as_one_of_the_lengths():
+    lists = [[2, 1, 3], [4, 2, 5], [3, 1, 4]]
+    pairs = [
+        Pair({"lengths": torch.tensor(n)}, torch.ones(3, n[0]), torch.zeros(3, n[2])) for n in lists
+    ]
+    assert "as long as the first length along axis 1" in named_axis(Part("It", pairs))
+
+
+def test_a_share_of_all_rows_together():
+    pairs = []
+    for seed in range(4):
+        scores = Draw(seed).normal(2 + seed, 3)
+        together = scores.flatten().softmax(0).view_as(scores)
+        pairs.append(Pair({"scores": scores}, together, scores.softmax(-1)))
+    assert one_factor_a_row(Part("It", pairs)).startswith("sums to 1 over all rows together")
+
+
+def zeroes_scores(scores, mask):
+    return (scores * mask).softmax(-1)
+
+
+def runs_on(rnn, padded, lengths, initial):
+    return rnn(padded, initial[None])[1][0]
+
+
+def runs_on_over_zeros(rnn, padded, lengths, initial):
+    real = torch.arange(padded.shape[1]) < lengths[:, None]
+    return rnn(padded * real[..., None], initial[None])[1][0]
+
+
+def reads_one_more(rnn, padded, lengths, initial):
+    last = lengths.clamp(max=padded.shape[1] - 1)
+    return rnn(padded, initial[None])[0][torch.arange(len(padded)), last]
+
+
+AS_IF = [
+    ("masking.masked_softmax", zeroes_scores, "`mask` only set `scores` to zero"),
+    ("packing.final_states", runs_on, "every sequence went on to the end of the padded batch"),
+    ("packing.final_states", runs_on_over_zeros, "the pads were set to zero, and counted as steps"),
+    ("packing.final_states", reads_one_more, "one step more were read of each sequence"),
+]
+
+
+@pytest.mark.parametrize(("key", "function", "said"), AS_IF)
+def test_pads_that_count_are_told(key: str, function, said: str):
+    verdict = judge(EXERCISES[key], function, patience=math.inf)
+    assert said in verdict.remark
 
 
 def test_rows_that_do_not_sum_to_one():
@@ -531,7 +615,7 @@ ODD = {
     "half": lambda e: e.half(),
     "bfloat16": lambda e: e.bfloat16(),
     "bytes": lambda e: e.abs().clamp(max=9).to(torch.uint8),
-    "boolean": lambda e: e > 0,
+    "boolean": lambda e: e <= 0,
     "infinite": lambda e: e / 0,
     "meta": lambda e: e.to("meta"),
     "sparse": lambda e: e.detach().to_sparse(),
