@@ -82,12 +82,14 @@ WEAK: tuple[Symptom, ...] = (
 def strong_symptom(parts: Sequence[Part]) -> str | None:
     """One sentence that says what was done."""
     exchanged = exchanged_parts(parts)
-    return f"{exchanged}." if exchanged else _sentence(parts, STRONG)
+    if exchanged:
+        return f"{exchanged}."
+    return _sentence(parts, STRONG) or rows_of_another(parts)
 
 
 def weak_symptom(parts: Sequence[Part]) -> str | None:
     """One sentence that says where or how much a result differs."""
-    return rows_of_another(parts) or _sentence(parts, WEAK)
+    return _sentence(parts, WEAK)
 
 
 def rows_of_another(parts: Sequence[Part]) -> str | None:
