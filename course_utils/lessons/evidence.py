@@ -222,7 +222,7 @@ def named_sizes(arguments: Arguments) -> dict[str, float]:
     steps = masks[0].numel() if masks and masks[0].dim() == 2 else 0
     for name, value in arguments.items():
         found |= dict(_own_sizes(name, value))
-        numbers = isinstance(value, Tensor) and value.dtype != torch.bool
+        numbers = isinstance(value, Tensor) and value.is_floating_point()
         if steps and numbers and value.shape[:2] == masks[0].shape:
             features = value.numel() // steps
             found["the number of features"] = features
