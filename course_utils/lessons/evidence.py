@@ -224,7 +224,7 @@ def named_sizes(arguments: Arguments) -> dict[str, float]:
     lists = [name for name, value in arguments.items() if _is_list_of_sequences(value)]
     for name, value in arguments.items():
         found |= dict(_own_sizes(name, value, f" of `{name}`" if len(lists) > 1 else ""))
-        numbers = isinstance(value, Tensor) and value.dtype != torch.bool
+        numbers = isinstance(value, Tensor) and value.is_floating_point()
         if steps and numbers and value.shape[:2] == masks[0].shape:
             features = value.numel() // steps
             found["the number of features"] = features

@@ -111,9 +111,9 @@ def named_factor(part: Part) -> str | None:
     if ratios is None:
         return None
     mine, others = ratios[: len(part.failing)], ratios[len(part.failing) :]
-    if mine[0] is not None and all(_close(ratio, mine[0]) for ratio in mine):
-        # Right cases speak against a factor that is always the same.
-        return None if any(others) else f"is {_constant_factor(mine[0])}, in every case"
+    constant = mine[0] is not None and all(_close(ratio, mine[0]) for ratio in mine)
+    if constant and not any(others):  # right cases speak against it
+        return f"is {_constant_factor(mine[0])}, in every case"
     named = _named(part, ratios, _products)
     return f"is {named}" if named else None
 
@@ -302,6 +302,8 @@ def other_order(part: Part) -> str | None:
         along = _along(part.failing[0], axis)
         if _every(part, lambda got, want, a=axis: same(got, want.flip(a))):
             return f"is in reverse order{along}"
+        if sum(pair.expected.shape[axis] > 1 for pair in part.failing) < 3:
+            continue  # one place is neither late nor early
         for step, which in ((1, "late"), (-1, "early")):
             if _every(part, lambda got, want, a=axis, s=step: _shifted(got, want, a, s)):
                 return f"comes one place too {which}{along}"

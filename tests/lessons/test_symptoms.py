@@ -11,6 +11,7 @@ import torch
 from right_answers import styles
 from torch import Tensor
 
+from course_utils.data import collate
 from course_utils.lessons.checking import judge
 from course_utils.lessons.compare import difference
 from course_utils.lessons.draws import Draw
@@ -310,6 +311,43 @@ def test_rows_that_do_not_sum_to_one():
         pairs.append(Pair({"scores": scores}, scores.exp(), scores.softmax(-1)))
     said = "has rows that do not sum to 1; within a row the proportions are right"
     assert symptom_of(Part("Your result", pairs)) == said
+
+
+CHANGED_SHAPES = [
+    (lambda e: e.roll(e.shape[-1] // 2, -1), "has the two halves of its last axis exchanged"),
+    (
+        lambda e: torch.cat([e[..., : e.shape[-1] // 2], noisy(e)[..., e.shape[-1] // 2 :]], -1),
+        "is right in the first half of its last axis and wrong in the second half",
+    ),
+    (lambda e: e.squeeze(), "has lost its axes of size 1"),
+    (lambda e: e.amax(), "is a single number, the largest of all that are expected"),
+    (lambda e: e.reshape(*e.shape[:2], 2, -1), "has one axis too many; the numbers are right"),
+]
+
+
+@pytest.mark.parametrize(("make", "said"), CHANGED_SHAPES)
+def test_symptoms_of_halves_and_of_lost_axes(make, said: str):
+    results = [Draw(n).normal(2 + n % 2, 1, 4 + 2 * n) for n in range(4)]
+    pairs = [Pair({}, make(expected), expected) for expected in results]
+    assert said in symptom_of(Part("Your result", pairs))
+
+
+def test_a_factor_is_named_by_the_sizes_of_batches():
+    pairs = []
+    for seed in range(1, 5):
+        sequences = [torch.ones(1 + seed, 2), torch.ones(2, 2)]
+        batches = [collate([(s, s) for s in sequences])] * (1 + seed)
+        expected = Draw(seed).normal(2, 3)
+        pairs.append(Pair({"batches": batches}, expected / len(batches), expected))
+    said = "divided by the number of entries of `batches`"
+    assert said in symptom_of(Part("Your result", pairs))
+
+
+def test_a_parameter_that_comes_as_the_result_is_named():
+    models = [torch.nn.Linear(1 + n, 2) for n in range(3)]
+    pairs = [Pair({"model": m}, m.weight.detach(), torch.ones_like(m.weight)) for m in models]
+    pairs = [Pair(p.arguments, p.got, noisy(p.expected)) for p in pairs]
+    assert "is `model.weight` itself" in symptom_of(Part("Your result", pairs))
 
 
 def test_two_parts_in_each_others_place_are_seen():
