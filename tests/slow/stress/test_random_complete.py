@@ -40,7 +40,7 @@ ELSEWHERE = {
     "course_utils.explorers": "test_explorers.py",
     "course_utils.html": "test_html.py",
     "course_utils.lessons": "test_lessons.py",
-    "course_utils.wrong_models": "test_padcheck_models.py",  # wrong on purpose
+    "course_utils.wrong_models": "test_padcheck_zoo.py",  # wrong on purpose
     "course_utils.topics": "test_exercises.py",  # solutions, and wrong on purpose
     "course_utils.parallel.workers": "test_parallel.py",  # each call starts processes
     "course_utils.padcheck.__main__": "test_padcheck.py",
