@@ -15,6 +15,7 @@ from torch import Tensor
 
 from course_utils.lessons.compare import same
 from course_utils.lessons.evidence import Part
+from course_utils.lessons.orders import exchanged_axes, other_order, other_places
 from course_utils.lessons.places import (
     explained_places,
     not_a_number,
@@ -23,7 +24,6 @@ from course_utils.lessons.places import (
 )
 from course_utils.lessons.relations import (
     changed_numbers,
-    exchanged_axes,
     named_distance,
     named_factor,
     named_number,
@@ -32,8 +32,6 @@ from course_utils.lessons.relations import (
     one_distance,
     one_factor,
     one_factor_a_row,
-    other_order,
-    other_places,
     zeros_in_some_places,
 )
 from course_utils.lessons.shapes import (
