@@ -82,10 +82,12 @@ class _Place:
 
 
 def _places(node: ast.AST, statement: ast.stmt) -> Iterator[_Place]:
-    """All nodes below one, from outside to inside."""
+    """All nodes below one, from outside to inside; annotations change nothing, and are left out."""
     waiting = [(node, statement)]
     for parent, around in waiting:
         for field, value in ast.iter_fields(parent):
+            if field == "annotation":
+                continue
             entries = list(enumerate(value)) if isinstance(value, list) else [(None, value)]
             for index, child in entries:
                 if isinstance(child, ast.AST):
