@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from course_utils.lessons.evidence import Part, parts_of
 from course_utils.lessons.faults import Fault, evidence_of
 from course_utils.lessons.mutants import mutants_of
 from course_utils.lessons.running import Outcome, same_outcome
+from course_utils.lessons.signs import told_by_signs
 from course_utils.lessons.solutions import Wrong
 from course_utils.lessons.sources import row_by_row
 from course_utils.lessons.symptoms import strong_symptom, weak_symptom
@@ -66,7 +67,7 @@ def diagnose(answer: Answer, patience: float) -> Diagnosis | None:
     count, wrong = _most_explaining(answer)
     if wrong is not None and count == len(answer.failing):
         return Diagnosis("belief", wrong.explanation, wrong)
-    for search in (_strong, _altered, _mutant, _altered_part, _ignored, _weak):
+    for search in (_signs, _strong, _altered, _mutant, _altered_part, _ignored, _weak):
         if time.thread_time() < end and (found := search(answer, end)) is not None:
             return found
     if wrong is not None and 2 * count >= len(answer.failing):
@@ -94,6 +95,11 @@ def _cases_explained(answer: Answer, wrong: Wrong) -> int:
             return 0
         count += 1
     return count
+
+
+def _signs(answer: Answer, end: float) -> Diagnosis | None:
+    text = told_by_signs(answer.bench, answer.outcomes, answer.parts, end)
+    return Diagnosis("symptom", text) if text else None
 
 
 def _strong(answer: Answer, end: float) -> Diagnosis | None:
@@ -213,6 +219,8 @@ def _what_is_right(answer: Answer) -> str:
 
 def _part_names(answer: Answer) -> list[str]:
     exercise, expected = answer.bench.exercise, answer.bench.trials[0].right.value
+    if isinstance(expected, Mapping):
+        return list(expected)
     return list(exercise.solution.parts or getattr(expected, "_fields", ()))
 
 
