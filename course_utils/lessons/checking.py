@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, Literal
@@ -132,6 +132,8 @@ def _shown(answer: Answer, i: int, fault: Fault) -> tuple[str, Any, Any]:
         place = trial.leaves.index(fault.part)
         about = f"the gradient of `{fault.part}`"
         return about, outcome.gradients[place], trial.right.gradients[place]
+    if fault.kind == "value" and isinstance(trial.right.value, Mapping) and fault.part:
+        return f"`{fault.part}`", outcome.value[fault.part], trial.right.value[fault.part]
     return "", outcome.value, trial.right.value
 
 

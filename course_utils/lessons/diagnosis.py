@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from course_utils.lessons.evidence import Part, parts_of
 from course_utils.lessons.faults import Fault, evidence_of
 from course_utils.lessons.mutants import Mutant, cuts_of, mutants_of
 from course_utils.lessons.running import Outcome, same_outcome
+from course_utils.lessons.signs import told_by_signs
 from course_utils.lessons.solutions import Wrong
 from course_utils.lessons.sources import row_by_row
 from course_utils.lessons.symptoms import strong_symptom, weak_symptom
@@ -68,9 +69,11 @@ def diagnose(answer: Answer, patience: float) -> Diagnosis | None:
     count, wrong = _most_explaining(answer)
     if wrong is not None and count == len(answer.failing):
         return Diagnosis("belief", wrong.explanation, wrong)
-    for search in (_strong, _altered, _cut, _mutant, _altered_part, _ignored, _weak):
+    for search in (_signs, _strong, _altered, _cut, _mutant, _altered_part, _ignored):
         if time.thread_time() < end and (found := search(answer, end)) is not None:
             return found
+    if (found := _weak(answer)) is not None:
+        return found
     if wrong is not None and 2 * count >= len(answer.failing):
         return Diagnosis("belief", wrong.explanation, wrong)
     return None
@@ -106,6 +109,11 @@ def _alike(mine: Outcome, theirs: Outcome, right: Outcome, exact: Sequence[str])
     return same_outcome(*without, exact)
 
 
+def _signs(answer: Answer, end: float) -> Diagnosis | None:
+    text = told_by_signs(answer.bench, answer.outcomes, answer.parts, end)
+    return Diagnosis("symptom", text) if text else None
+
+
 def _strong(answer: Answer, end: float) -> Diagnosis | None:
     text = strong_symptom(answer.parts)
     if text is None and (whole := [part for part in answer.parts if part.failing]):
@@ -126,7 +134,7 @@ def _row_by_row(part: Part, exercise: Exercise) -> str | None:
     return f"Where it is a number, your result {rows}." if rows else None
 
 
-def _weak(answer: Answer, end: float) -> Diagnosis | None:
+def _weak(answer: Answer) -> Diagnosis | None:
     text = weak_symptom(answer.parts)
     return Diagnosis("weak", text) if text else None
 
@@ -255,6 +263,8 @@ def _what_is_right(answer: Answer) -> str:
 
 def _part_names(answer: Answer) -> list[str]:
     exercise, expected = answer.bench.exercise, answer.bench.trials[0].right.value
+    if isinstance(expected, Mapping):
+        return list(expected)
     return list(exercise.solution.parts or getattr(expected, "_fields", ()))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -57,6 +57,11 @@ def _value_faults(exercise: Exercise, got: Any, expected: Any) -> Iterator[Fault
     """A fault for each wrong part, or one for the whole where the parts do not fit."""
     whole = _difference(got, expected, "your result", exercise.solution.exact)
     if whole is None:
+        return
+    if isinstance(expected, Mapping) and isinstance(got, Mapping) and set(got) == set(expected):
+        for name, right in expected.items():
+            if found := _difference(got[name], right, f"your `{name}`", exercise.solution.exact):
+                yield Fault("value", name, found)
         return
     names = exercise.solution.parts or getattr(expected, "_fields", ())
     lists = isinstance(got, (list, tuple)) and isinstance(expected, (list, tuple))

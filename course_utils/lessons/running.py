@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import torch
 from torch import Tensor, nn
@@ -132,22 +133,24 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
             yield from _leaves(entry, f"{name}[{key!r}]")
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def _tensors(value: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
+    """The tensors in nested lists, tuples and dictionaries, with where each one stands."""
     if isinstance(value, Tensor):
-        yield value
+        yield place, value
     elif isinstance(value, (list, tuple)):
-        for entry in value:
-            yield from _tensors(entry)
+        for i, entry in enumerate(value):
+            yield from _tensors(entry, f"{place}[{i}]")
     elif isinstance(value, dict):
-        yield from _tensors(list(value.values()))
+        for key, entry in value.items():
+            yield from _tensors(entry, f"{place}[{key!r}]")
 
 
 def _gradients(value: Any, leaves: list[Tensor]) -> tuple[Tensor | None, ...] | None:
     """Gradients of a random combination of the results, or None where no result has a history."""
-    generator = torch.Generator("cpu").manual_seed(0)
     parts = []
-    for result in _tensors(value):
-        # Drawn for results without a history, too: the others' factors must not depend on them.
+    for place, result in _tensors(value):
+        # Each place has its own factors: they depend on no other result, nor on the keys' order.
+        generator = torch.Generator("cpu").manual_seed(crc32(place.encode()))
         factors = torch.randn(result.shape, generator=generator, device="cpu").to(result)
         if result.requires_grad:
             parts.append((result * factors).sum())

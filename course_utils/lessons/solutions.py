@@ -36,6 +36,19 @@ class Trait:
 
 
 @dataclass(frozen=True)
+class Sign:
+    """What a result shows, by itself or beside the arguments, where it is wrong.
+
+    ``text`` follows "Your result" or "Your `part`": ``"has an empty batch"``. ``holds`` gets the
+    learner's whole result, and the arguments that it names.
+    """
+
+    text: str
+    part: str
+    holds: Callable[..., bool]
+
+
+@dataclass(frozen=True)
 class Case:
     """Arguments to call a learner's function with.
 
@@ -134,6 +147,7 @@ class Solution:
         self.exact = tuple(exact)
         self.draw_case: Callable[[Draw], Case] | None = None
         self.traits: list[Trait] = []
+        self.signs: list[Sign] = []
         self.equivalents: dict[str, str] = {}
         self.wrong_versions: list[Wrong] = []
         """In the order in which they stand; no two of them agree on all cases."""
@@ -152,6 +166,17 @@ class Solution:
 
         def decorate(function: Callable[..., bool]) -> Callable[..., bool]:
             self.traits.append(Trait(text, function))
+            return function
+
+        return decorate
+
+    def sign(
+        self, text: str, *, part: str = ""
+    ) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
+        """Decorator for what a wrong result, or a part of it, shows; see :class:`Sign`."""
+
+        def decorate(function: Callable[..., bool]) -> Callable[..., bool]:
+            self.signs.append(Sign(text, part, function))
             return function
 
         return decorate

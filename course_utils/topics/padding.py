@@ -36,6 +36,12 @@ def _() -> list[Case]:
         batch = [s.requires_grad_() for s in small_batch(lengths, features, dtype=dtype)]
         return Case(name, (batch,), {"padding_value": value})
 
+    def silent(name: str, lengths: Sequence[int]) -> Case:
+        batch = small_batch(lengths, 2)
+        for sequence in batch:
+            sequence[-1] = 0.0
+        return Case(name, ([s.requires_grad_() for s in batch],), {"padding_value": 5.0})
+
     return [
         case("two sequences, one feature", [2, 1], 1, 9.0),
         case("as many sequences as steps", [1, 3, 2], 2, -1.0),
@@ -43,6 +49,7 @@ def _() -> list[Case]:
         case("equal lengths", [3, 3, 3], 2, 4.0),
         case("one sequence", [4], 2, 7.0),
         case("double precision", [2, 4, 1, 3], 3, -2.0, torch.float64),
+        silent("a real step of zeros", [3, 1, 2]),
         Case("the usual padding value", ([s.clone() for s in small_batch([3, 2], 2)],)),
     ]
 
@@ -54,14 +61,6 @@ def _() -> list[Case]:
 def pads_left(sequences: Sequence[Tensor], padding_value: float = 0.0) -> Tensor:
     backwards = [sequence.flip(0) for sequence in sequences]
     return pad_batch(backwards, padding_value).flip(1)
-
-
-@pad_batch.wrong(
-    "Your pads are always zero: the value given as padding_value is not used.",
-    belief="Padding means zeros.",
-)
-def ignores_padding_value(sequences: Sequence[Tensor], padding_value: float = 0.0) -> Tensor:
-    return pad_batch(sequences)
 
 
 @pad_batch.wrong(
@@ -82,14 +81,6 @@ def time_major(sequences: Sequence[Tensor], padding_value: float = 0.0) -> Tenso
 
 
 @pad_batch.wrong(
-    "Your rows are sorted by length: row i of the batch is no longer sequence i.",
-    belief="Sequences must be sorted before they can be batched.",
-)
-def sorts_rows(sequences: Sequence[Tensor], padding_value: float = 0.0) -> Tensor:
-    return pad_batch(sorted(sequences, key=len, reverse=True), padding_value)
-
-
-@pad_batch.wrong(
     "Your batch has one step too many: it is padded to a step more than the longest sequence.",
     belief="Every row needs at least one pad to mark its end.",
 )
@@ -98,12 +89,14 @@ def pads_the_longest(sequences: Sequence[Tensor], padding_value: float = 0.0) ->
     return torch.cat([padded, torch.full_like(padded[:, :1], padding_value)], dim=1)
 
 
-@pad_batch.wrong(
-    "Your numbers are right, but no gradient flows through them: they are copied out of the graph.",
-    belief="A tensor with the same numbers is the same tensor.",
-)
-def leaves_the_graph(sequences: Sequence[Tensor], padding_value: float = 0.0) -> Tensor:
-    return pad_batch([sequence.detach() for sequence in sequences], padding_value)
+@pad_batch.trait("a real step is zero")
+def _(sequences: Sequence[Tensor]) -> bool:
+    return any(bool((s == 0).all(-1).any()) for s in sequences)
+
+
+@pad_batch.trait("the first sequence is not the longest")
+def _(sequences: Sequence[Tensor]) -> bool:
+    return any(len(s) > len(sequences[0]) for s in sequences)
 
 
 @pad_batch.random
@@ -111,16 +104,38 @@ def _(draw: Draw) -> Case:
     features = draw.integer(1, 3)
     dtype = draw.choice([torch.float32, torch.float64])
     lengths = draw.lengths(draw.integer(1, 4), most=4)
-    rows = [draw.normal(length, features, dtype=dtype).requires_grad_() for length in lengths]
+    rows = [draw.normal(length, features, dtype=dtype) for length in lengths]
+    if draw.chance(0.4):  # a real step may be zero
+        rows[0][draw.integer(0, lengths[0] - 1)] = 0.0
+    rows = [row.requires_grad_() for row in rows]
     options = {} if draw.chance(0.3) else {"padding_value": draw.choice([-1.0, 0.5, 7.0])}
     return Case("", (rows,), options)
 
 
-@solution("padding.padding_waste", careful=sequences.padding_waste)
+@solution("padding.padding_waste", careful=sequences.padding_waste, exact=("kind",))
 def padding_waste(lengths: torch.Tensor, max_length: int | None = None) -> float:
     """Share of the B x T cells of a padded batch that hold padding, from 0 to 1."""
     steps = int(lengths.max()) if max_length is None else max_length
-    return 1 - int(lengths.sum()) / (len(lengths) * steps)
+    pads = len(lengths) * steps - int(lengths.sum())
+    return pads / (len(lengths) * steps)
+
+
+padding_waste.equivalent(
+    "pads = len(lengths) * steps - int(lengths.sum(-1, keepdim=True))",
+    because="`int` takes the number from a tensor with one axis of size 1, too.",
+)
+padding_waste.equivalent(
+    "steps = int(lengths.amax(-1, keepdim=True)) if max_length is None else max_length",
+    because="`int` takes the number from a tensor with one axis of size 1, too.",
+)
+padding_waste.equivalent(
+    "pads = len(lengths) * steps - int(lengths.sum(0, keepdim=True))",
+    because="`int` takes the number from a tensor with one axis of size 1, too.",
+)
+padding_waste.equivalent(
+    "steps = int(lengths.amax(0, keepdim=True)) if max_length is None else max_length",
+    because="`int` takes the number from a tensor with one axis of size 1, too.",
+)
 
 
 @padding_waste.cases
@@ -141,6 +156,31 @@ def _() -> list[Case]:
         for name in ("two sequences", "three sequences", "one sequence")
     ]
     return [*fitted, *padded_further]
+
+
+@padding_waste.random
+def _(draw: Draw) -> Case:
+    longest = draw.integer(1, 6)
+    lengths = [longest, *draw.lengths(draw.integer(0, 3), longest, least=0)]
+    lengths.insert(draw.integer(0, len(lengths)), lengths.pop(0))
+    kind = draw.choice([torch.int32, torch.int64])
+    further = {"max_length": longest + draw.integer(0, 4)} if draw.chance(0.5) else {}
+    return Case("", (torch.tensor(lengths, dtype=kind, device="cpu"),), further)
+
+
+@padding_waste.trait("the first sequence is not the longest, and `max_length` is not given")
+def _(lengths: Tensor, max_length: int | None) -> bool:
+    return max_length is None and int(lengths[0]) < int(lengths.max())
+
+
+@padding_waste.trait("there is padding")
+def _(lengths: Tensor, max_length: int | None) -> bool:
+    return int(lengths.sum()) < _cells(lengths, max_length)
+
+
+@padding_waste.trait("the batch is padded further than its longest sequence")
+def _(lengths: Tensor, max_length: int | None) -> bool:
+    return max_length is not None and max_length > int(lengths.max())
 
 
 def _cells(lengths: Tensor, max_length: int | None) -> int:
@@ -173,27 +213,11 @@ def counts_pads(lengths: Tensor, max_length: int | None = None) -> float:
 
 
 @padding_waste.wrong(
-    "You return a percentage from 0 to 100: a share from 0 to 1 is asked for.",
-    belief="A share is a number of per cent.",
-)
-def in_per_cent(lengths: Tensor, max_length: int | None = None) -> float:
-    return 100 * padding_waste(lengths, max_length)
-
-
-@padding_waste.wrong(
     "You compare the shortest sequence with the padded length, and leave the others out.",
     belief="The shortest row decides how much padding there is.",
 )
 def looks_at_the_shortest(lengths: Tensor, max_length: int | None = None) -> float:
     return 1 - int(lengths.min()) * len(lengths) / _cells(lengths, max_length)
-
-
-@padding_waste.wrong(
-    "You do not use max_length: if it is given, the batch has that many steps, and more pads.",
-    belief="A batch is always as long as its longest sequence.",
-)
-def ignores_max_length(lengths: Tensor, max_length: int | None = None) -> float:
-    return padding_waste(lengths)
 
 
 @solution("padding.token_budget", careful=data.token_budget_batches)
@@ -209,6 +233,17 @@ def token_budget(lengths: list[int], max_cells: int) -> list[list[int]]:
     return batches
 
 
+token_budget.equivalent(
+    "batches, longest = ([], -1)", because="The first sequence opens a batch, which sets it anew."
+)
+token_budget.equivalent(
+    "batches, longest = ([], 1)", because="The first sequence opens a batch, which sets it anew."
+)
+token_budget.equivalent(
+    "longest = max(length, longest)", because="The larger of two numbers has no order."
+)
+
+
 @token_budget.cases
 def _() -> list[Case]:
     return [
@@ -221,6 +256,29 @@ def _() -> list[Case]:
         Case("one sequence", ([5], 5)),
         Case("nine sequences", ([9, 2, 2, 2, 8, 3, 1, 10, 4], 20)),
     ]
+
+
+@token_budget.random
+def _(draw: Draw) -> Case:
+    lengths = draw.lengths(draw.integer(1, 8), most=draw.choice([1, 3, 5]))
+    room = draw.integer(1, 4) * max(lengths) + draw.integer(0, 2)
+    return Case("", (lengths, room))
+
+
+@token_budget.trait("all sequences fit into one batch")
+def _(lengths: Sequence[int], max_cells: int) -> bool:
+    return len(token_budget(lengths, max_cells)) == 1
+
+
+@token_budget.trait("there are several batches")
+def _(lengths: Sequence[int], max_cells: int) -> bool:
+    return len(token_budget(lengths, max_cells)) > 1
+
+
+@token_budget.trait("a batch fills the budget exactly")
+def _(lengths: Sequence[int], max_cells: int) -> bool:
+    batches = token_budget(lengths, max_cells)
+    return any(len(b) * max(lengths[i] for i in b) == max_cells for b in batches)
 
 
 @token_budget.wrong(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import pytest
+from explorer_parts import alt, parts
 from hypothesis import given
 from hypothesis import strategies as st
 from traitlets import TraitError
@@ -22,11 +23,6 @@ from course_utils.sequences import padding_waste
 EXPLORERS = [function for name, function in vars(explorers).items() if name.startswith("explore_")]
 
 
-def parts(box: widgets.VBox) -> tuple[list[widgets.Widget], widgets.HTML]:
-    *controls, picture = box.children
-    return controls, picture
-
-
 def places(control: widgets.Widget) -> Iterator:
     """Values over the whole range of a control."""
     if isinstance(control, Slider):
@@ -38,10 +34,6 @@ def places(control: widgets.Widget) -> Iterator:
         yield from ("3", "1, 1, 1", "5 3 7 2", "9, 9, 9, 9", "1, 60")
     else:
         raise AssertionError(f"a control that this test cannot move: {control}")
-
-
-def alt(picture: widgets.HTML) -> str:
-    return re.search(r'aria-label="([^"]*)"', picture.value).group(1)
 
 
 def test_there_are_explorers():

@@ -172,7 +172,7 @@ def test_same_results(got, expected):
         (torch.tensor([[1, 2]]), torch.tensor([[1, 3]]), "is 2 at index (0, 1), expected 3"),
         (torch.tensor([1.0 + 1e-4]), torch.tensor([1.0]), "index (0,)"),
         (torch.tensor([1.0]).double() + 1e-6, torch.tensor([1.0]).double(), "index (0,)"),
-        (torch.zeros(1), 0.0, "`.item()`"),
+        (torch.zeros(1), 0.0, "shape (1,), expected one number"),
         (1_000_000, 1_000_001, "1000000, expected 1000001"),
         (1.0, 1, "a float, expected an int"),
         (True, 1, "a bool, expected an int"),

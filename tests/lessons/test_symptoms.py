@@ -130,10 +130,6 @@ SAMPLES = {
         lambda a, e: e * (Draw(5).normal(*e.shape) > 0),
         "right in some places and zero in the others",
     ),
-    "first steps": (
-        lambda a, e: e[:, : -(-e.shape[1] // 2)],
-        "only the first entries along axis 1",
-    ),
     "zeros": (lambda a, e: torch.zeros_like(e), "is zero everywhere"),
     "NaN": (lambda a, e: e * math.nan, "is NaN everywhere"),
     "NaN at pads": (

@@ -9,9 +9,9 @@ import re
 
 import pytest
 import torch
+from explorer_parts import alt, parts
 from hypothesis import given
 from hypothesis import strategies as st
-from test_explorers import alt, parts
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.testing import assert_close
