@@ -86,6 +86,8 @@ def _places(node: ast.AST, statement: ast.stmt) -> Iterator[_Place]:
     waiting = [(node, statement)]
     for parent, around in waiting:
         for field, value in ast.iter_fields(parent):
+            if field == "annotation":
+                continue
             entries = list(enumerate(value)) if isinstance(value, list) else [(None, value)]
             for index, child in entries:
                 if isinstance(child, ast.AST):
