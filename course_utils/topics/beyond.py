@@ -131,15 +131,6 @@ def inverts_for_all_attention(
 
 
 @convert_mask.wrong(
-    "Your `sdpa` mask is (B, T): it needs axes of size one for heads and queries, (B, 1, 1, T).",
-    belief="A mask of keys has the shape of the keys.",
-)
-def keeps_two_axes(mask: Tensor, to: MaskConvention, *, source: MaskConvention = "rnn") -> Tensor:
-    result = convert_mask(mask, to, source=source)
-    return result[:, 0, 0] if to == "sdpa" else result
-
-
-@convert_mask.wrong(
     "Your `sdpa` mask is (B, 1, T, 1): it hides queries. Pads must be hidden as keys, which are "
     "the last axis.",
     belief="Pads must not ask, so the queries are masked.",
@@ -149,25 +140,6 @@ def masks_the_queries(
 ) -> Tensor:
     result = convert_mask(mask, to, source=source)
     return result.transpose(2, 3) if to == "sdpa" else result
-
-
-@convert_mask.wrong(
-    "Your Hugging Face mask is boolean: it is to hold whole numbers, 1 and 0.",
-    belief="One and True are the same everywhere.",
-)
-def stays_boolean(mask: Tensor, to: MaskConvention, *, source: MaskConvention = "rnn") -> Tensor:
-    return convert_mask(mask, to, source=source).bool()
-
-
-@convert_mask.wrong(
-    "You treat every mask as one of this course: read `source` first, and go to True = real from "
-    "there.",
-    belief="The mask that comes in is always the usual one.",
-)
-def ignores_the_source(
-    mask: Tensor, to: MaskConvention, *, source: MaskConvention = "rnn"
-) -> Tensor:
-    return convert_mask(mask.bool().reshape(len(mask), -1), to)
 
 
 @convert_mask.wrong(

@@ -120,14 +120,6 @@ def divides_by_zero(error_sum: Tensor, counts: Tensor) -> Tensor:
     return error_sum * len(counts) / counts.sum()
 
 
-@my_scaled_loss.wrong(
-    "Your number is right, but no gradient flows through it: it was taken out of the graph.",
-    belief="A tensor with the same numbers is the same tensor.",
-)
-def scales_a_number(error_sum: Tensor, counts: Tensor) -> Tensor:
-    return my_scaled_loss(error_sum.detach(), counts)
-
-
 @solution("devices.share_by_tokens", careful=shares.share_by_tokens)
 def my_shares(lengths: list[int], devices: int) -> list[list[int]]:
     """Positions for every device: the longest first, each to the device with the fewest steps."""
@@ -303,8 +295,8 @@ def _() -> list[Case]:
         case("four sequences, two outputs", [5, 3, 7, 2], 4, outputs=2),
         case("one sequence", [4], 3),
         case("an empty share, three outputs", [], 5, outputs=3),
-        one_number_a_step("outputs (B, T), single precision", [3, 1], 2),
-        one_number_a_step("an empty share, single precision", [], 3),
+        one_number_a_step("one number a step, single precision", [3, 1], 2),
+        one_number_a_step("an empty share, one number a step", [], 3),
     ]
 
 
@@ -381,17 +373,6 @@ def counts_the_stand_in(
 ) -> tuple[Tensor, int]:
     total, count = my_share_sum(model, sequences, targets, features)
     return total, max(count, 1)
-
-
-@my_share_sum.wrong(
-    "You return the mean of the share: the sum and the count are asked for.",
-    belief="Each device's mean can be averaged.",
-)
-def mean_of_the_share(
-    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor], features: int
-) -> tuple[Tensor, int]:
-    total, count = my_share_sum(model, sequences, targets, features)
-    return total / max(count, 1), count
 
 
 @my_share_sum.wrong(

@@ -458,7 +458,7 @@ ODD = {
     "half": lambda e: e.half(),
     "bfloat16": lambda e: e.bfloat16(),
     "bytes": lambda e: e.abs().clamp(max=9).to(torch.uint8),
-    "boolean": lambda e: e > 0,
+    "boolean": lambda e: e <= 0,
     "infinite": lambda e: e / 0,
     "meta": lambda e: e.to("meta"),
     "sparse": lambda e: e.detach().to_sparse(),
