@@ -14,6 +14,7 @@ from course_utils.lessons.compare import same
 from course_utils.lessons.evidence import Part
 from course_utils.lessons.places import explained_places, not_a_number, wrong_places
 from course_utils.lessons.relations import (
+    another_dtype_alone,
     changed_numbers,
     exchanged_axes,
     named_distance,
@@ -109,7 +110,7 @@ def _together(subjects: Sequence[str]) -> str:
 
 def symptom_of(part: Part, symptoms: Sequence[Symptom] = STRONG + WEAK) -> str | None:
     """What can be said of a part, a predicate that follows its subject, or None."""
-    if not part.telling:
+    if not part.telling or another_dtype_alone(part):
         return None
     return next((found for symptom in symptoms if (found := symptom(part))), None)
 
