@@ -52,6 +52,8 @@ def run_case(function: Callable[..., Any], case: Case, seconds: float = 3600) ->
     originals = [*case.args, *case.kwargs.values()]
     changed = (key for (key, now), was in zip(pairs, originals, strict=True) if _is_new(now, was))
     gradients, reached = _filled(found, leaves)
+    if case.gradients == "reached" and gradients is not None:
+        gradients = [torch.zeros_like(leaf) for leaf in leaves]
     return Outcome(_snapshot(run.value), gradients, reached, tuple(changed), run)
 
 

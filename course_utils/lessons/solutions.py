@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from course_utils.lessons.draws import Draw
 
@@ -53,15 +53,15 @@ class Case:
     """Arguments to call a learner's function with.
 
     Tensors that require a gradient, and the parameters of modules, also have their gradients
-    compared, unless ``gradients`` is False: where they are not determined, as in a tie. ``name``
-    says in plain words what is special about the case: ``"equal lengths"``; random cases have
-    none.
+    compared, unless ``gradients`` is False: where they are not determined, as in a tie, or
+    ``"reached"``: they must only arrive, whatever they are. ``name`` says in plain words what is
+    special about the case: ``"equal lengths"``; random cases have none.
     """
 
     name: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
-    gradients: bool = True
+    gradients: bool | Literal["reached"] = True
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from course_utils.lessons.places import (
     wrong_places,
 )
 from course_utils.lessons.relations import (
+    another_dtype_alone,
     changed_numbers,
     named_distance,
     named_factor,
@@ -145,7 +146,7 @@ def _together(subjects: Sequence[str]) -> str:
 
 def symptom_of(part: Part, symptoms: Sequence[Symptom] = STRONG + WEAK) -> str | None:
     """What can be said of a part, a predicate that follows its subject, or None."""
-    if not part.telling:
+    if not part.telling or another_dtype_alone(part):
         return None
     return next((found for symptom in symptoms if (found := symptom(part))), None)
 

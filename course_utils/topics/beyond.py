@@ -7,11 +7,12 @@ from torch import Tensor
 
 from course_utils import documents, sequences
 from course_utils.documents import IGNORED, NO_DOCUMENT, document_ids
+from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 from course_utils.sequences import MaskConvention
 
 
-@solution("beyond.convert_mask", careful=sequences.convert_mask)
+@solution("beyond.convert_mask", careful=sequences.convert_mask, exact=("dtype",))
 def convert_mask(mask: torch.Tensor, to: str, *, source: str = "rnn") -> torch.Tensor:
     """The mask in another convention: "rnn", "mha", "sdpa" or "huggingface"."""
     if source == "mha":
@@ -59,7 +60,52 @@ def _() -> list[Case]:
         *from_ours,
         *others,
         Case("one row, rnn to rnn", (sequences.lengths_to_mask([4]), "rnn")),
+        case("one row", sequences.lengths_to_mask([2], 3), "sdpa", "huggingface"),
+        case("one step", sequences.lengths_to_mask([1, 0]), "sdpa", "mha"),
     ]
+
+
+@convert_mask.random
+def _(draw: Draw) -> Case:
+    names: tuple[MaskConvention, ...] = ("rnn", "mha", "sdpa", "huggingface")
+    source, to = draw.choice(names), draw.choice(names)
+    mask = draw.mask(draw.integer(1, 4), draw.integer(1, 5), share=0.5)
+    return Case("", (sequences.convert_mask(mask, source), to), {"source": source})
+
+
+@convert_mask.trait('`to` is `"mha"`')
+def _(to: str) -> bool:
+    return to == "mha"
+
+
+@convert_mask.trait('`to` is `"sdpa"`')
+def _(to: str) -> bool:
+    return to == "sdpa"
+
+
+@convert_mask.trait('`to` is `"huggingface"`')
+def _(to: str) -> bool:
+    return to == "huggingface"
+
+
+@convert_mask.trait('`source` is `"mha"`')
+def _(source: str | None) -> bool:
+    return source == "mha"
+
+
+@convert_mask.trait('`source` is `"sdpa"`')
+def _(source: str | None) -> bool:
+    return source == "sdpa"
+
+
+@convert_mask.trait('`source` is `"huggingface"`')
+def _(source: str | None) -> bool:
+    return source == "huggingface"
+
+
+@convert_mask.trait('`source` is `"mha"` or `to` is, and not both')
+def _(source: str | None, to: str) -> bool:
+    return (source == "mha") != (to == "mha")
 
 
 @convert_mask.wrong(
@@ -85,15 +131,6 @@ def inverts_for_all_attention(
 
 
 @convert_mask.wrong(
-    "Your `sdpa` mask is (B, T): it needs axes of size one for heads and queries, (B, 1, 1, T).",
-    belief="A mask of keys has the shape of the keys.",
-)
-def keeps_two_axes(mask: Tensor, to: MaskConvention, *, source: MaskConvention = "rnn") -> Tensor:
-    result = convert_mask(mask, to, source=source)
-    return result[:, 0, 0] if to == "sdpa" else result
-
-
-@convert_mask.wrong(
     "Your `sdpa` mask is (B, 1, T, 1): it hides queries. Pads must be hidden as keys, which are "
     "the last axis.",
     belief="Pads must not ask, so the queries are masked.",
@@ -103,25 +140,6 @@ def masks_the_queries(
 ) -> Tensor:
     result = convert_mask(mask, to, source=source)
     return result.transpose(2, 3) if to == "sdpa" else result
-
-
-@convert_mask.wrong(
-    "Your Hugging Face mask is boolean: it is to hold whole numbers, 1 and 0.",
-    belief="One and True are the same everywhere.",
-)
-def stays_boolean(mask: Tensor, to: MaskConvention, *, source: MaskConvention = "rnn") -> Tensor:
-    return convert_mask(mask, to, source=source).bool()
-
-
-@convert_mask.wrong(
-    "You treat every mask as one of this course: read `source` first, and go to True = real from "
-    "there.",
-    belief="The mask that comes in is always the usual one.",
-)
-def ignores_the_source(
-    mask: Tensor, to: MaskConvention, *, source: MaskConvention = "rnn"
-) -> Tensor:
-    return convert_mask(mask.bool().reshape(len(mask), -1), to)
 
 
 @convert_mask.wrong(
@@ -135,7 +153,11 @@ def inverts_numbers(mask: Tensor, to: MaskConvention, *, source: MaskConvention 
     return convert_mask(mask, to, source=source)
 
 
-@solution("beyond.block_diagonal_mask", careful=documents.block_diagonal_mask)
+convert_mask.equivalent("mask = mask[:, -1, 0]", because="The axis has a single entry.")
+convert_mask.equivalent("mask = mask[:, 0, -1]", because="The axis has a single entry.")
+
+
+@solution("beyond.block_diagonal_mask", careful=documents.block_diagonal_mask, exact=("dtype",))
 def block_diagonal_mask(documents: torch.Tensor, causal: bool = False) -> torch.Tensor:
     """Boolean mask (B, T, T), True where a query may attend to a key."""
     same = documents[:, :, None] == documents[:, None, :]
@@ -160,6 +182,44 @@ def _() -> list[Case]:
     rows = _DOCUMENTS.items()
     plain = [Case(name, (numbers,)) for name, numbers in rows]
     return plain + [Case(f"{name}, causal", (numbers,), {"causal": True}) for name, numbers in rows]
+
+
+def _draw_documents(draw: Draw) -> Tensor:
+    """The documents of a few short rows, some of which are full, or padding alone."""
+    rows, steps = draw.integer(1, 3), draw.integer(1, 5)
+    numbers = torch.full((rows, steps), NO_DOCUMENT, device="cpu")
+    for row in numbers:
+        end = draw.choice([0, steps, draw.integer(1, steps)])
+        borders = [int(draw.chance(0.4)) for _ in range(end)]
+        row[:end] = torch.tensor([0, *borders][:end], device="cpu").cumsum(0)
+    return numbers
+
+
+@block_diagonal_mask.random
+def _(draw: Draw) -> Case:
+    numbers = _draw_documents(draw)
+    causal = draw.choice([{}, {"causal": False}, {"causal": True}, {"causal": True}])
+    return Case("", (numbers,), causal)
+
+
+@block_diagonal_mask.trait("`causal` is True")
+def _(causal: bool | None) -> bool:
+    return bool(causal)
+
+
+@block_diagonal_mask.trait("a row has several documents")
+def _(documents: Tensor) -> bool:
+    return bool((documents > 0).any())
+
+
+@block_diagonal_mask.trait("there are pads")
+def _(documents: Tensor) -> bool:
+    return bool((documents == NO_DOCUMENT).any())
+
+
+@block_diagonal_mask.trait("a row has several pads")
+def _(documents: Tensor) -> bool:
+    return bool(((documents == NO_DOCUMENT).sum(1) > 1).any())
 
 
 @block_diagonal_mask.wrong(
@@ -225,6 +285,12 @@ def neighbours_alone(documents: Tensor, causal: bool = False) -> Tensor:
     return mask.triu(-1).tril(1)
 
 
+block_diagonal_mask.equivalent(
+    "mask = same & (documents != -1)[:, :, None]",
+    because="Where both have the same number, a query is a pad exactly if its key is.",
+)
+
+
 @solution("beyond.packed_labels", careful=documents.packed_labels)
 def packed_labels(tokens: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
     """The next token of the same document (B, T), -100 where there is none."""
@@ -235,7 +301,7 @@ def packed_labels(tokens: torch.Tensor, documents: torch.Tensor) -> torch.Tensor
 
 
 def _tokens(documents: Tensor, seed: int) -> Tensor:
-    """Random tokens from 1 to 9; token 0 ends every document and stands at pads."""
+    """Random tokens from 1 to 9; token 0 ends every document here and stands at pads."""
     generator = torch.Generator("cpu").manual_seed(seed)
     tokens = torch.randint(1, 10, documents.shape, generator=generator, device="cpu")
     last = torch.ones_like(documents, dtype=torch.bool)
@@ -246,7 +312,44 @@ def _tokens(documents: Tensor, seed: int) -> Tensor:
 @packed_labels.cases
 def _() -> list[Case]:
     rows = enumerate(_DOCUMENTS.items())
-    return [Case(name, (_tokens(numbers, i), numbers)) for i, (name, numbers) in rows]
+    ended = [Case(name, (_tokens(numbers, i), numbers)) for i, (name, numbers) in rows]
+    tokens = torch.tensor([[4, 0, 7, 2, 5]], device="cpu")
+    whole, two = document_ids([[5]]), document_ids([[3, 2]])
+    return [
+        *ended,
+        Case("a full row, with token 0 inside the document", (tokens, whole)),
+        Case("documents without an end token", (tokens, two)),
+    ]
+
+
+@packed_labels.random
+def _(draw: Draw) -> Case:
+    numbers = _draw_documents(draw)
+    tokens = torch.tensor(
+        [draw.lengths(numbers.shape[1], 9, least=draw.choice([0, 1])) for _ in numbers],
+        device="cpu",
+    )
+    return Case("", (tokens.masked_fill(numbers == NO_DOCUMENT, 0), numbers))
+
+
+@packed_labels.trait("a row is full")
+def _(documents: Tensor) -> bool:
+    return bool((documents[:, -1] != NO_DOCUMENT).any())
+
+
+@packed_labels.trait("a row has several documents")
+def _(documents: Tensor) -> bool:
+    return bool((documents > 0).any())
+
+
+@packed_labels.trait("a row has several pads")
+def _(documents: Tensor) -> bool:
+    return bool(((documents == NO_DOCUMENT).sum(1) > 1).any())
+
+
+@packed_labels.trait("there are pads")
+def _(documents: Tensor) -> bool:
+    return bool((documents == NO_DOCUMENT).any())
 
 
 def _next_tokens(tokens: Tensor) -> Tensor:

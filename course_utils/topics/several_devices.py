@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from course_utils.data import small_batch
 from course_utils.lessons.case_inputs import made_with_seed
+from course_utils.lessons.draws import Draw
 from course_utils.lessons.solutions import Case, solution
 from course_utils.models import MaskedRNN
 from course_utils.parallel import shares
 from course_utils.sequences import lengths_of, lengths_to_mask, pad_batch
 
 
-@solution("devices.scaled_loss", careful=shares.scaled_loss)
+@solution("devices.scaled_loss", careful=shares.scaled_loss, exact=("history",))
 def my_scaled_loss(error_sum: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
     """The loss for backward() on one device; counts are the real steps of all, (devices,)."""
     return error_sum * len(counts) / counts.sum().clamp(min=1)
@@ -26,18 +27,49 @@ def _() -> list[Case]:
     def case(
         name: str, error_sum: float, counts: Sequence[int], dtype: torch.dtype = torch.float32
     ) -> Case:
-        total = torch.tensor(error_sum, dtype=dtype, device="cpu", requires_grad=True)
-        return Case(name, (total, torch.tensor(counts, device="cpu")))
+        return _case_of_sum(torch.tensor(error_sum, dtype=dtype, device="cpu"), counts, name)
 
     return [
         case("two devices", 6.0, [2, 10]),
         case("equal shares", 6.0, [4, 4]),
         case("another device without real steps", 2.5, [3, 0, 5]),
         case("one device", 7.0, [9]),
+        case("a single real step", 3.0, [1, 0]),
         case("this device without real steps", 0.0, [0, 8]),
         case("no device with real steps", 0.0, [0, 0]),
-        case("double precision", 3.25, [5, 3, 7, 2], torch.float64),
+        case("double precision", 3.25, [5, 3, 6, 2], torch.float64),
     ]
+
+
+def _case_of_sum(error_sum: Tensor, counts: Sequence[int], name: str = "") -> Case:
+    """Of a loss that is 0 by definition the gradient is not determined: it must only arrive."""
+    gradients = True if any(counts) else "reached"
+    numbers = torch.tensor(counts, device="cpu")
+    return Case(name, (error_sum.requires_grad_(), numbers), gradients=gradients)
+
+
+@my_scaled_loss.random
+def _(draw: Draw) -> Case:
+    counts = draw.lengths(draw.integer(1, 4), 6, least=draw.choice([0, 1]))
+    if draw.chance(0.2):
+        counts = [0] * len(counts)
+    error_sum = draw.normal(dtype=torch.float32).abs() + 0.5
+    return _case_of_sum(error_sum if any(counts) else error_sum * 0, counts)
+
+
+@my_scaled_loss.trait("no device has a real step")
+def _(counts: Tensor) -> bool:
+    return not counts.any()
+
+
+@my_scaled_loss.trait("some device has no real step")
+def _(counts: Tensor) -> bool:
+    return not counts.all()
+
+
+@my_scaled_loss.trait("there are several devices")
+def _(counts: Tensor) -> bool:
+    return len(counts) > 1
 
 
 @my_scaled_loss.wrong(
@@ -88,14 +120,6 @@ def divides_by_zero(error_sum: Tensor, counts: Tensor) -> Tensor:
     return error_sum * len(counts) / counts.sum()
 
 
-@my_scaled_loss.wrong(
-    "Your number is right, but no gradient flows through it: it was taken out of the graph.",
-    belief="A tensor with the same numbers is the same tensor.",
-)
-def scales_a_number(error_sum: Tensor, counts: Tensor) -> Tensor:
-    return my_scaled_loss(error_sum.detach(), counts)
-
-
 @solution("devices.share_by_tokens", careful=shares.share_by_tokens)
 def my_shares(lengths: list[int], devices: int) -> list[list[int]]:
     """Positions for every device: the longest first, each to the device with the fewest steps."""
@@ -119,6 +143,27 @@ def _() -> list[Case]:
         Case("three devices", ([7, 5, 6, 3, 1, 2, 9, 4], 3)),
         Case("one sequence", ([5], 1)),
     ]
+
+
+@my_shares.random
+def _(draw: Draw) -> Case:
+    lengths = draw.lengths(draw.integer(1, 7), draw.choice([3, 9, 30]))
+    return Case("", (lengths, draw.integer(1, 4)))
+
+
+@my_shares.trait("there are more devices than sequences")
+def _(lengths: list[int], devices: int) -> bool:
+    return devices > len(lengths)
+
+
+@my_shares.trait("two sequences are equally long")
+def _(lengths: list[int]) -> bool:
+    return len(set(lengths)) < len(lengths)
+
+
+@my_shares.trait("there are several devices")
+def _(devices: int) -> bool:
+    return devices > 1
 
 
 @my_shares.wrong(
@@ -184,7 +229,21 @@ def returns_lengths(lengths: Sequence[int], devices: int) -> list[list[int]]:
     return [[lengths[i] for i in share] for share in my_shares(lengths, devices)]
 
 
-@solution("devices.share_sum", careful=shares.share_sum, exact=("history",))
+my_shares.equivalent(
+    "steps = [-1] * devices", because="All devices start with the same number, whichever it is."
+)
+my_shares.equivalent(
+    "steps = [1] * devices", because="All devices start with the same number, whichever it is."
+)
+
+
+@solution(
+    "devices.share_sum",
+    careful=shares.share_sum,
+    parts=("sum", "count"),
+    gradients=("model",),
+    exact=("history",),
+)
 def my_share_sum(
     model: torch.nn.Module,
     sequences: list[torch.Tensor],
@@ -202,6 +261,18 @@ def my_share_sum(
     return errors.square().sum(), int(lengths.sum())
 
 
+class OneNumberAStep(nn.Module):
+    """A recurrent network with one number a step, outputs ``(B, T)``."""
+
+    def __init__(self, features: int, hidden: int) -> None:
+        super().__init__()
+        self.network = MaskedRNN(features, hidden, 1)
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Outputs of ``MaskedRNN`` without their last axis."""
+        return self.network(inputs, lengths)[..., 0]
+
+
 @my_share_sum.cases
 def _() -> list[Case]:
     def case(name: str, lengths: Sequence[int], features: int, outputs: int = 1) -> Case:
@@ -211,6 +282,12 @@ def _() -> list[Case]:
         targets = small_batch(lengths, outputs, seed=2, dtype=torch.float64)
         return Case(name, (model, inputs, targets, features))
 
+    def one_number_a_step(name: str, lengths: Sequence[int], features: int) -> Case:
+        model = made_with_seed(features, lambda: OneNumberAStep(features, 2))
+        inputs = small_batch(lengths, features, seed=3)
+        targets = [wanted[:, 0] for wanted in small_batch(lengths, 1, seed=4)]
+        return Case(name, (model, inputs, targets, features))
+
     return [
         case("two sequences", [2, 1], 2),
         case("an empty share", [], 2),
@@ -218,7 +295,41 @@ def _() -> list[Case]:
         case("four sequences, two outputs", [5, 3, 7, 2], 4, outputs=2),
         case("one sequence", [4], 3),
         case("an empty share, three outputs", [], 5, outputs=3),
+        one_number_a_step("one number a step, single precision", [3, 1], 2),
+        one_number_a_step("an empty share, one number a step", [], 3),
     ]
+
+
+@my_share_sum.random
+def _(draw: Draw) -> Case:
+    features, outputs = draw.integer(1, 3), draw.choice([0, 1, 2, 3])
+    lengths = [] if draw.chance(0.2) else draw.lengths(draw.integer(1, 3), 4)
+    kind = MaskedRNN if outputs else OneNumberAStep
+    sizes = (features, draw.integer(1, 3), *([outputs] if outputs else []))
+    model = made_with_seed(draw.integer(0, 999), lambda: kind(*sizes).double())
+    inputs = [draw.normal(length, features) for length in lengths]
+    targets = [draw.normal(length, *sizes[2:]) for length in lengths]
+    return Case("", (model, inputs, targets, features))
+
+
+@my_share_sum.trait("the share is empty")
+def _(sequences: list[Tensor]) -> bool:
+    return not sequences
+
+
+@my_share_sum.trait("the model's outputs are (B, T)")
+def _(model: nn.Module) -> bool:
+    return isinstance(model, OneNumberAStep)
+
+
+@my_share_sum.trait("the share has pads")
+def _(sequences: list[Tensor]) -> bool:
+    return len({len(sequence) for sequence in sequences}) > 1
+
+
+@my_share_sum.trait("a step has several targets")
+def _(targets: list[Tensor]) -> bool:
+    return any(wanted.dim() > 1 and wanted.shape[1] > 1 for wanted in targets)
 
 
 def _shapes(sequences: Sequence[Tensor], targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -265,17 +376,6 @@ def counts_the_stand_in(
 
 
 @my_share_sum.wrong(
-    "You return the mean of the share: the sum and the count are asked for.",
-    belief="Each device's mean can be averaged.",
-)
-def mean_of_the_share(
-    model: nn.Module, sequences: Sequence[Tensor], targets: Sequence[Tensor], features: int
-) -> tuple[Tensor, int]:
-    total, count = my_share_sum(model, sequences, targets, features)
-    return total / max(count, 1), count
-
-
-@my_share_sum.wrong(
     "Your sum contains the errors at pads: it depends on the longest sequence of the share.",
     belief="Errors at pads are zero.",
 )
@@ -298,3 +398,53 @@ def counts_cells(
 ) -> tuple[Tensor, int]:
     total, count = my_share_sum(model, sequences, targets, features)
     return total, lengths_to_mask(lengths_of(sequences)).numel() if sequences else count
+
+
+my_share_sum.equivalent(
+    "errors = torch.cat(targets) - model(inputs, lengths)[mask]",
+    because="A square has no sign.",
+)
+my_share_sum.equivalent(
+    "if not targets:",
+    because="There are as many targets as sequences.",
+)
+my_share_sum.equivalent(
+    "lengths = torch.tensor([len(sequence) for sequence in targets])",
+    because="Targets are as long as their sequences.",
+)
+my_share_sum.equivalent(
+    "return (0 * (model(stand_in, [1]).sum() + 1), 0)",
+    because="Whatever is multiplied by 0 is 0.",
+)
+my_share_sum.equivalent(
+    "return (0 * (model(stand_in, [1]).sum() - 1), 0)",
+    because="Whatever is multiplied by 0 is 0.",
+)
+my_share_sum.equivalent(
+    "return (0 * model(stand_in, [1]).mean(), 0)",
+    because="Whatever is multiplied by 0 is 0.",
+)
+my_share_sum.equivalent(
+    "return (0 / model(stand_in, [1]).sum(), 0)",
+    because="Zero divided by any other number is 0, and so is its gradient.",
+)
+my_share_sum.equivalent(
+    "return (errors.square().sum(), int(lengths.sum(-1, keepdim=True)))",
+    because="A single number becomes an `int`, with or without an axis.",
+)
+my_share_sum.equivalent(
+    "return (errors.square().sum(), int(lengths.sum(0, keepdim=True)))",
+    because="A single number becomes an `int`, with or without an axis.",
+)
+my_share_sum.equivalent(
+    "return (errors.square().sum(), lengths.sum())",
+    because="The task accepts a tensor without axes as a count.",
+)
+my_share_sum.equivalent(
+    "stand_in = next(model.parameters()).new_ones(1, 1, features)",
+    because="Whatever is multiplied by 0 is 0.",
+)
+my_share_sum.equivalent(
+    "stand_in = next(model.parameters()).new_zeros(1, 2, features)",
+    because="A second step of the stand-in is a pad.",
+)

@@ -221,7 +221,8 @@ def test_a_cut_is_a_diagnosis():
 
 def test_words_name_no_local_variable(exercise: Exercise):
     code = exercise.reference.__code__
-    local = set(code.co_varnames[code.co_argcount :])
+    arguments = code.co_argcount + code.co_kwonlyargcount
+    local = set(code.co_varnames[arguments:])
     for mutant in mutants_of(exercise.reference) + cuts_of(exercise.reference):
         assert not {f"`{name}`" for name in local} & set(re.findall(r"`\w+`", mutant.text))
 
