@@ -48,11 +48,10 @@ def told_by_signs(
 
 
 def _sign(signs: Sequence[Sign], part: Part, results: Results) -> str | None:
-    """The first sign that holds in all failing cases of a part, two at least."""
-    if len(part.failing) < 2:
-        return None
+    """The first sign that holds in all failing cases of a part; in all cases if one alone fails."""
+    pairs = part.failing if len(part.failing) > 1 else part.pairs
     mine = [sign for sign in signs if sign.part == part.name]
-    return next((s.text for s in mine if all(_holds(s, p, results) for p in part.failing)), None)
+    return next((s.text for s in mine if all(_holds(s, p, results) for p in pairs)), None)
 
 
 def _holds(sign: Sign, pair: Pair, results: Results) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -279,6 +280,27 @@ def _(lengths: Sequence[int], max_cells: int) -> bool:
 def _(lengths: Sequence[int], max_cells: int) -> bool:
     batches = token_budget(lengths, max_cells)
     return any(len(b) * max(lengths[i] for i in b) == max_cells for b in batches)
+
+
+@token_budget.sign("leaves out a sequence")
+def _(found: list[list[int]], lengths: Sequence[int]) -> bool:
+    return len({position for batch in found for position in batch}) < len(lengths)
+
+
+@token_budget.sign("has an empty batch")
+def _(found: list[list[int]]) -> bool:
+    return not all(found)
+
+
+@token_budget.sign("has a batch with more cells than `max_cells`, pads included")
+def _(found: list[list[int]], lengths: Sequence[int], max_cells: int) -> bool:
+    return any(len(batch) * max(lengths[i] for i in batch) > max_cells for batch in found)
+
+
+@token_budget.sign("closes a batch although the next sequence fits")
+def _(found: list[list[int]], lengths: Sequence[int], max_cells: int) -> bool:
+    longer = [[*batch, after[0]] for batch, after in pairwise(found)]
+    return any(len(batch) * max(lengths[i] for i in batch) <= max_cells for batch in longer)
 
 
 @token_budget.wrong(

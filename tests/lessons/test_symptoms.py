@@ -604,6 +604,40 @@ def test_a_mutant_is_a_diagnosis():
     assert verdict.remark == "It is as if the square were missing."
 
 
+def test_a_sign_speaks_of_a_result_by_itself():
+    own = Solution("test.signs", weigh, parts=("weighed", "energy"))
+    own.cases(weigh_cases)
+    own.random(WEIGH.draw_case)
+    own.sign("is the sum of your `weighed`", part="energy")(
+        lambda found: torch.allclose(found[1], found[0].sum(-1))
+    )
+    own.sign("is never said")(lambda found: True)
+
+    def wrong_in_both(x, mask, scale=2.0):
+        weighed = weigh(x, mask, scale)[0].cos()
+        return weighed, weighed.sum(-1)
+
+    exercise = Exercise("test.signs", "1.1", "t", 1, 1, "t", ["a", "b"])
+    remark = judge(exercise, wrong_in_both, patience=math.inf).remark
+    assert remark.endswith("Your `energy` is the sum of your `weighed`.")
+    assert remark.startswith("Your `weighed` ")
+
+
+def test_the_order_of_a_dictionary_s_keys_makes_no_difference():
+    def forwards(x):
+        return {"a": x * 2, "b": x.square()}
+
+    def backwards(x):
+        return dict(reversed(forwards(x).items()))
+
+    def cases() -> list[Case]:
+        return [Case(f"{n} numbers", (torch.arange(1.0, n + 2).requires_grad_(),)) for n in (1, 2)]
+
+    Solution("test.keys", forwards).cases(cases)
+    keys = Exercise("test.keys", "1.1", "t", 1, 1, "t", ["a", "b"])
+    assert judge(keys, backwards).status == "right"
+
+
 def test_an_exception_is_shown_where_nothing_else_is_told():
     def broken(x, mask, scale=2.0):
         return x.sin() + x[:, 2:3], x.sin().sum(-1).exp() + x[:, 2]

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from course_utils import check_lengths, pad_batch, small_batch
+from course_utils.lessons.checking import judge
+from course_utils.lessons.topics import exercises
 from course_utils.padcheck import Padded, padcheck
 from course_utils.topics.capstone import BUGS, PipelineLoss, buggy_pipeline, pipeline
 
@@ -49,6 +51,34 @@ def test_reference_gives_each_sequence_what_it_gets_alone():
 
 def test_there_is_a_wrong_version_for_every_bug():
     assert [wrong.name for wrong in pipeline.wrong_versions] == [f"pipeline_with_{b}" for b in BUGS]
+
+
+def test_each_part_is_told_by_itself_whatever_became_of_the_others():
+    def mended_in_part(inputs, lengths, labels, rnn, linear):
+        found = buggy_pipeline(inputs, lengths, labels, rnn, linear, ["mask", "last", "accuracy"])
+        real = torch.arange(inputs.shape[1]) < lengths[:, None]
+        logits = linear(found["outputs"])[real]
+        total = torch.nn.functional.cross_entropy(logits, labels[real], reduction="sum")
+        return {**found, "loss": total / len(lengths), "pooled": found["outputs"].amax(1)}
+
+    verdict = judge(exercises()["capstone.pipeline"], mended_in_part)
+    sentences = verdict.remark.split(". ")
+    assert [sentence.split("`")[1] for sentence in sentences] == [
+        "mask", "outputs", "last", "pooled", "loss", "accuracy"
+    ]  # fmt: skip
+    assert "`last` is the last column" in verdict.remark
+    assert "`outputs` is zero where your `mask` is False" in verdict.remark
+    assert "`accuracy` counts pads" in verdict.remark
+
+
+def test_a_part_made_of_wrong_ones_is_said_to_follow():
+    def biased(inputs, lengths, labels, rnn, linear):
+        return buggy_pipeline(inputs, lengths, labels, rnn, linear, ["outputs", "last"])
+
+    verdict = judge(exercises()["capstone.pipeline"], biased)
+    assert "`last` is the last column" in verdict.remark
+    for name in ("pooled", "loss", "accuracy"):
+        assert f"`{name}` is right once your `outputs` and `mask` are" in verdict.remark
 
 
 @pytest.mark.parametrize("seed", range(3))
