@@ -178,24 +178,23 @@ def _asked_otherwise(subject: Subject, failed: set[str]) -> tuple[str, str] | No
         return None
     source = subject.supply.sources[0]
     for pad in dict.fromkeys((source.old_pad, 0.0)) if source.varied else ():
-        marked = None if pad is None else subject.supply.changed(pads=pad)
-        if marked and _passes(subject, marked):
+        marked = subject.supply.changed(pads=pad)
+        if pad is not None and _passes(subject, marked):
             hint = f"with pads of {pad:g} it passes: say pad_marker={pad:g}"
             if _looks_at_pads(subject, marked):
                 return "lengths from values", hint
             subject.remarks.append(f"{hint.capitalize()}, if they always hold it.")
             break
     left = subject.supply.changed(side="left")
-    if subject.supply.side == "right" and _passes(subject, left) and _heeds_lengths(subject, left):
-        return "padding side", ""
-    return None
+    sided = subject.supply.side == "right" and _passes(subject, left)
+    return ("padding side", "") if sided and _heeds_lengths(subject, left) else None
 
 
 def _traced(subject: Subject, failed: set[str]) -> tuple[str, str]:
     """The cause that traces of a few rows tell, or of all rows, and where it is."""
-    located = None
-    for rows in (3, None):
-        chosen = choose_rows(subject.supply.lengths, rows)
+    located, rows = None, len(subject.supply)
+    for most in sorted({min(3, rows), rows}):
+        chosen = choose_rows(subject.supply.lengths, most)
         few = Subject(subject.runner, subject.supply.pick(chosen), subject.precision)
         known: dict[tuple, Trace] = {}
         for pair in _pairs(few, failed):
@@ -203,8 +202,6 @@ def _traced(subject: Subject, failed: set[str]) -> tuple[str, str]:
             if found is not None and found[0] != UNKNOWN.name:
                 return found
             located = located or found
-        if len(chosen) == len(subject.supply):
-            break
     return located or (UNKNOWN.name, "")
 
 
@@ -230,11 +227,11 @@ def _heeds_lengths(subject: Subject, supply: Supply) -> bool:
     """Whether results change with the lengths: else the side is no matter of the model's."""
     feed = supply.feed(steps=supply.given)
     full = replace(feed, lengths=tuple(torch.full_like(own, max(own)) for own in feed.lengths))
+    usual = subject.runner.quiet(feed)
     try:
-        found = [subject.runner.result(each, grad=False) for each in (feed, full)]
+        return not usual.equal(subject.runner.quiet(full))
     except Refused:
         return True
-    return found[0].shape != found[1].shape or not found[0].equal(found[1])
 
 
 def _looks_at_pads(subject: Subject, marked: Supply) -> bool:
@@ -242,8 +239,6 @@ def _looks_at_pads(subject: Subject, marked: Supply) -> bool:
     feeds = (supply.feed(steps=supply.given) for supply in (subject.supply, marked))
     traces = [record(subject.runner, feed) for feed in feeds]
     for event, twin in zip(*(trace.events for trace in traces), strict=False):
-        if event.name != twin.name:
-            return True
         for n, m in zip(event.outputs, twin.outputs, strict=False):
             a, b = traces[0].values[n].content, traces[1].values[m].content
             if a.dtype == torch.bool and a.shape == b.shape and not a.equal(b):

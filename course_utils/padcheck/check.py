@@ -26,7 +26,7 @@ from course_utils.padcheck.feeding import Padded, Supply, Unpadded, see
 from course_utils.padcheck.losses import PADS_COUNTED, ask_loss
 from course_utils.padcheck.report import QUESTIONS, Finding, QuestionName, Report
 from course_utils.padcheck.running import Runner, first_line, undisturbed
-from course_utils.padcheck.subject import Precision, Subject, deviation
+from course_utils.padcheck.subject import Precision, Subject, with_large_pads
 from course_utils.padcheck.watching import PrecisionWatch
 from course_utils.sequences import Lengths, Side
 
@@ -164,8 +164,7 @@ class _Check:
         """Everything once more, in the model's own precision."""
         options = replace(self.options, dtype=dtype)
         again = _Check(self.model, self.supply.changed(dtype=dtype), options, self.progress)
-        usual = _name(self.options.dtype)
-        again.remarks.append(f"In {usual} numbers inside become infinite: asked in {_name(dtype)}.")
+        again.remarks.append(f"Asked in {_name(dtype)}: above it, numbers inside become infinite.")
         return again.report()
 
     def _ask(self, subject: Subject) -> dict[QuestionName, Finding]:
@@ -201,7 +200,7 @@ class _Check:
         if lower is None:
             return
         try:
-            if _with_large_pads(lower, subject.results) <= lower.precision.floor:
+            if with_large_pads(lower, subject.results) <= lower.precision.floor:
                 return
             if not lower.noise <= lower.precision.chaos:
                 raise Refused("there, rounding alone is visible")
@@ -216,9 +215,8 @@ class _Check:
             self.remarks.append(f"Not asked in single precision: {refusal}.")
 
     def _ask_alone(self, subject: Subject) -> Finding:
-        if subject.is_loss:
-            return ask_loss(subject, self.options.reduction)[0]
-        return asking.ask_alone(subject)
+        loss = subject.is_loss
+        return ask_loss(subject, self.options.reduction)[0] if loss else asking.ask_alone(subject)
 
     def _lower(self, subject: Subject, found: dict[QuestionName, Finding]) -> Subject | None:
         """The same in single precision, and below it where autocast is at work; None if known."""
@@ -330,18 +328,6 @@ def _overflows(subject: Subject, findings: dict[QuestionName, Finding]) -> bool:
     """Whether a precision below the one asked in, inside the model, may have made an infinity."""
     infinite = any(f.deviation == math.inf or "not finite" in f.meaning for f in findings.values())
     return infinite and subject.precision.dtype != subject.runner.dtype
-
-
-def _with_large_pads(lower: Subject, expected: list[Tensor]) -> float:
-    """How far results in a lower precision are from the usual ones where pads are large."""
-    refused: Refused | None = None
-    for steps in (lower.supply.other_steps[1], lower.supply.given):
-        feed = lower.supply.feed(steps=steps, pads=3, large=True)
-        try:
-            return deviation(lower.runner.results(feed, grad=False), expected)
-        except Refused as refusal:
-            refused = refusal
-    raise refused
 
 
 def _watch(runner: Runner, supply: Supply) -> PrecisionWatch:

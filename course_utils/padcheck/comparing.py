@@ -102,8 +102,7 @@ class Comparison:
 
     def axes(self, number: int) -> Axes:
         """The axes of a value."""
-        feed = self.views[0].feed
-        return Axes.of(self.traces[0].values[number].content.shape, feed.rows, feed.steps)
+        return Axes.of(self.traces[0].values[number].content.shape, self.views[0].feed)
 
     def contents(self, number: int) -> tuple[Tensor, Tensor]:
         """A value in both traces."""
@@ -256,7 +255,8 @@ def name_cause(pair: Pair, comparison: Comparison, event: Event, number: int) ->
     if not (output.content.is_floating_point() or output.content.is_complex()):
         return _of_whole_numbers(pair, event, output.content, axes)
     if event.name in _RECURRENT:
-        return _recurrent(pair, event, number, source)
+        clear = comparison.differing(event.inputs[0]) is not None
+        return _recurrent(pair, event, number, source) if clear else "unknown"
     if event.name in _ATTENTION:
         return _attention(event, source)
     if loss and output.content.numel() == 1:
@@ -329,8 +329,7 @@ def _moved(pair: Pair, comparison: Comparison, event: Event, number: int) -> str
     axes = comparison.axes(event.inputs[0]) if event.inputs else None
     if axes is not None and any(output.equal(source.flip(axis)) for axis in axes.time):
         return "reversed padding"
-    unclear = any(comparison.differing(n) is None for n in event.inputs)
-    if event.name not in _READING or unclear:
+    if event.name not in _READING or comparison.differing(event.inputs[0]) is None:
         return "unknown"
     reads = [e for e in first.events if e.name == event.name and e.inputs[:1] == event.inputs[:1]]
     relevant = [n for n in event.outputs if comparison.differing(n) is not None

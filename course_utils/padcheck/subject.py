@@ -242,3 +242,19 @@ class Subject:
         usual = self._running if running else []
         both = [deviation([a], [b]) for a, b in zip(running, usual, strict=True)]
         return max([deviation(found, expected), *both], key=lambda d: -1 if math.isnan(d) else d)
+
+
+def with_large_pads(lower: Subject, expected: list[Tensor]) -> float:
+    """How far results in a lower precision are from the usual ones where pads are large.
+
+    Raises:
+        Refused: neither twice the steps nor as many as given are taken.
+    """
+    refused: Refused | None = None
+    for steps in (lower.supply.other_steps[1], lower.supply.given):
+        feed = lower.supply.feed(steps=steps, pads=3, large=True)
+        try:
+            return deviation(lower.runner.results(feed, grad=False), expected)
+        except Refused as refusal:
+            refused = refusal
+    raise refused

@@ -225,9 +225,11 @@ class View:
             return self
         return View(self.feed.take(order.tolist()), self.sequences[order], self.rows[order])
 
-    def real(self, axis: int) -> Tensor:
-        """Boolean ``(B, T)``: the real steps of the rows."""
-        return self.feed.real(axis) & self.rows[:, None]
+    def real(self, axis: int, steps: int | None = None) -> Tensor:
+        """Boolean ``(B, T)``: the real steps of the rows; of so many steps, if pads were cut."""
+        real = self.feed.real(axis) & self.rows[:, None]
+        steps = real.shape[1] if steps is None else steps
+        return real[:, :steps] if self.feed.side == "right" else real[:, real.shape[1] - steps :]
 
 
 @dataclass(frozen=True)
@@ -251,12 +253,16 @@ class Axes:
         return bool(self.time) or self.flat is not None
 
     @classmethod
-    def of(cls, shape: Sequence[int], rows: int, steps: Sequence[int]) -> Axes:
+    def of(cls, shape: Sequence[int], feed: Feed) -> Axes:
         """Axes told by their sizes, in a batch of so many rows and steps."""
+        rows, steps = feed.rows, list(feed.steps)
         for number, size in enumerate(steps):
             if shape and shape[0] == rows * size:
                 return cls(0, {}, flat=number)
-        time = {axis: list(steps).index(n) for axis, n in enumerate(shape) if n in steps}
+        time = {axis: steps.index(n) for axis, n in enumerate(shape) if n in steps}
+        if not time and len(shape) > 2:  # unpacked: as many steps as the longest row has
+            longest = [int(own.max()) for own in feed.lengths]
+            time = {a: longest.index(n) for a, n in enumerate(shape[:2]) if n in longest}
         batch = next((axis for axis, n in enumerate(shape) if n == rows), None)
         if batch is None and time:
             # Attention heads: B x heads on one axis.
@@ -272,12 +278,12 @@ class Axes:
         mask = torch.ones(tuple(shape), dtype=torch.bool, device=view.rows.device)
         if self.batch is None:
             for axis, number in self.time.items():
-                mask = mask & _spread(view.real(number).any(0), (axis,), shape)
+                mask = mask & _spread(view.real(number, shape[axis]).any(0), (axis,), shape)
             return mask
         heads = shape[self.batch] // len(view.rows)
         mask = mask & _spread(view.rows.repeat_interleave(heads), (self.batch,), shape)
         for axis, number in self.time.items():
-            both = view.real(number).repeat_interleave(heads, 0)
+            both = view.real(number, shape[axis]).repeat_interleave(heads, 0)
             mask = mask & _spread(
                 both if self.batch < axis else both.T, tuple(sorted((self.batch, axis))), shape
             )
