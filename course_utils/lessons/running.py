@@ -6,7 +6,7 @@ import copy
 import inspect
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
@@ -40,6 +40,8 @@ def run_case(function: Callable[..., Any], case: Case, seconds: float = 3600) ->
     args, kwargs = _copied(case.args), _copied(case.kwargs)
     start = time.monotonic()
     run = run_guarded(lambda: function(*args, **kwargs), seconds)
+    if _holds_itself(run.value):
+        run = replace(run, value="something that holds itself")
     leaves = [leaf for _, leaf in _leaves((args, kwargs))] if case.gradients else []
     found = None
     if run.error is None and leaves:
@@ -103,6 +105,16 @@ def _copied_module(module: nn.Module) -> nn.Module:
     for mine, theirs in zip(copied.parameters(), module.parameters(), strict=True):
         mine.grad = None if theirs.grad is None else theirs.grad.clone()
     return copied
+
+
+def _holds_itself(value: Any, above: tuple[Any, ...] = ()) -> bool:
+    """Whether a list, a tuple or a dictionary stands somewhere inside of itself."""
+    if not isinstance(value, (list, tuple, dict)):
+        return False
+    if any(value is other for other in above):
+        return True
+    entries = value.values() if isinstance(value, dict) else value
+    return any(_holds_itself(entry, (*above, value)) for entry in entries)
 
 
 def _snapshot(value: Any) -> Any:
@@ -175,7 +187,7 @@ def _filled(
 def _is_new(now: Any, was: Any) -> bool:
     """Whether an input differs from what it was."""
     try:
-        return difference(_plain(now), _plain(was)) is not None
+        return _holds_itself(now) or difference(_plain(now), _plain(was)) is not None
     except Exception:
         return True
 

@@ -359,3 +359,14 @@ def test_random_state_is_as_before():
 def test_unknown_key_names_the_nearest():
     with pytest.raises(KeyError, match=r"did you mean 'padding\.pad_batch'"):
         check("padding.pad_batches")
+
+
+def test_a_result_that_holds_itself_gets_a_message(exercise: Exercise):
+    def learner(*args, **kwargs):
+        found = []
+        found += [found, found, found]
+        return found
+
+    verdict = judge(exercise, learner)
+    assert verdict.status == "not yet"
+    assert verdict.problem
