@@ -243,6 +243,10 @@ token_budget.equivalent(
 token_budget.equivalent(
     "longest = max(length, longest)", because="The larger of two numbers has no order."
 )
+token_budget.equivalent(
+    "if not position or (len(batches[-1]) + 1) * longest > max_cells:",
+    because="There is no batch yet at the first sequence alone.",
+)
 
 
 @token_budget.cases
