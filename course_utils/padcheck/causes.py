@@ -294,7 +294,7 @@ def _telling_sizes(subject: Subject) -> tuple[list[int], tuple[int, ...], tuple[
     supply = subject.supply
     own = list(range(len(supply)))
     trace = record(subject.runner, subject.base)
-    taken = {n for value in trace.values for n in value.content.shape}
+    taken = {n for value in trace.values for n in value.content.shape if n}
     # No axis may be a multiple of it either: B x heads are told by that.
     count = next(n for n in itertools.count(len(own) + 1) if all(size % n for size in taken))
     found: list[int] = []

@@ -270,7 +270,9 @@ def name_cause(pair: Pair, comparison: Comparison, event: Event, number: int) ->
     if event.name in _MAXIMUM or "max_pool" in event.name:
         return "maximum over padding"
     if event.name in _ARITHMETIC:
-        return "pooling over padding" if pair.question == "amount" and not shared else "unknown"
+        divisor = values[event.inputs[-1]].content if event.inputs else output.content
+        counted = pair.question == "amount" or (divisor.numel() == 1 and "div" in event.name)
+        return "pooling over padding" if counted and not shared else "unknown"
     if event.name in _POOLING or "avg_pool" in event.name:
         return "pooling over padding"
     if event.name in ("view", "reshape", "unflatten") and source:
