@@ -293,8 +293,8 @@ def _telling_sizes(subject: Subject) -> tuple[list[int], tuple[int, ...], tuple[
     """Rows and two padded lengths that no other axis has, so that shapes tell axes apart."""
     supply = subject.supply
     own = list(range(len(supply)))
-    trace = record(subject.runner, subject.base)
-    taken = {n for value in trace.values for n in value.content.shape}
+    trace = record(subject.runner, supply.feed(own[:2], supply.given))
+    taken = {n for value in trace.values for n in value.content.shape if n}
     # No axis may be a multiple of it either: B x heads are told by that.
     count = next(n for n in itertools.count(len(own) + 1) if all(size % n for size in taken))
     found: list[int] = []

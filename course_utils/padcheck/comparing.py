@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from course_utils.padcheck.feeding import Feed
 from course_utils.padcheck.running import Runner, weighted_sum
 from course_utils.padcheck.subject import Subject
-from course_utils.padcheck.watching import Axes, Event, Trace, View
+from course_utils.padcheck.watching import Axes, Event, Trace, Value, View
 
 # These change the number of steps, so nobody can say which of their outputs are real.
 _RESHAPERS = {"pad", "cat", "concat", "stack", "view", "reshape", "flatten", "unfold", "split"}
@@ -270,12 +270,17 @@ def name_cause(pair: Pair, comparison: Comparison, event: Event, number: int) ->
     if event.name in _MAXIMUM or "max_pool" in event.name:
         return "maximum over padding"
     if event.name in _ARITHMETIC:
-        return "pooling over padding" if pair.question == "amount" and not shared else "unknown"
+        counted = pair.question == "amount" or _by_one_number(event, values)
+        return "pooling over padding" if counted and not shared else "unknown"
     if event.name in _POOLING or "avg_pool" in event.name:
         return "pooling over padding"
     if event.name in ("view", "reshape", "unflatten") and source:
         return "layout" if axes.rows_first != source.rows_first else "unknown"
     return _moved(pair, comparison, event, number)
+
+
+def _by_one_number(event: Event, values: list[Value]) -> bool:
+    return "div" in event.name and values[event.inputs[-1]].content.numel() == 1
 
 
 def _of_whole_numbers(pair: Pair, event: Event, content: Tensor, axes: Axes) -> str:

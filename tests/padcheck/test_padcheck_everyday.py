@@ -468,6 +468,11 @@ def test_behaviour_that_begins_far_beyond_the_batch(times):
     assert "part at mean" in check(False, "unknown", Then(late), X, N)
 
 
+def test_empty_tensors_do_not_stop_the_search():
+    model = Then(lambda h, x, n: torch.cat([h[:, :0], h], 1).mean(1))
+    check(False, "pooling over padding", model, X, N)
+
+
 def test_mixing_over_all_steps_by_design():
     model = Then(lambda h, x, n: torch.fft.fft(h, dim=1).real)
     assert "fft" in check(False, "mixing over steps", model, X, N)
