@@ -404,10 +404,7 @@ my_share_sum.equivalent(
     "errors = torch.cat(targets) - model(inputs, lengths)[mask]",
     because="A square has no sign.",
 )
-my_share_sum.equivalent(
-    "if not targets:",
-    because="There are as many targets as sequences.",
-)
+my_share_sum.equivalent("if not targets:", because="There are as many targets as sequences.")
 my_share_sum.equivalent(
     "lengths = torch.tensor([len(sequence) for sequence in targets])",
     because="Targets are as long as their sequences.",
