@@ -307,7 +307,9 @@ def _recurrent(pair: Pair, event: Event, number: int, source: Axes) -> str:
             return "unknown"
     if pair.subject.supply.side == "left":
         return "left padding"
-    return "backward direction" if number == event.outputs[0] else "final state"
+    # In one direction, steps whose inputs agree differ by the state that the layer began with.
+    back = number == event.outputs[0] and getattr(module, "bidirectional", True)
+    return "backward direction" if back else "final state"
 
 
 def _attention(event: Event, source: Axes) -> str:
