@@ -117,7 +117,7 @@ _TABLE = {
         "04_masking",
     ),
     "attention without mask": (
-        "real steps attend to pads, because attention gets no mask.",
+        "real steps attend to pads: there is no mask, or the scores do not obey it.",
         "pass key_padding_mask=convert_mask(mask, to='mha'), or attention's own mask argument.",
         "10_beyond_rnns",
     ),
