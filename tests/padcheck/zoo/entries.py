@@ -141,6 +141,11 @@ def floats(lengths: list[int], spare: int) -> Problem:
     return Problem(Ragged(rows_of(lengths, FEATURES)), spare=spare)
 
 
+def out_of_order(lengths: list[int], spare: int) -> Problem:
+    """The longest sequence does not come first: packing has to sort."""
+    return floats(lengths[::-1] if lengths[0] == max(lengths) else lengths, spare)
+
+
 def at_least_two(lengths: list[int], spare: int) -> Problem:
     """No sequence of a single step."""
     return floats([max(n, 2) for n in lengths], spare)
